@@ -36,7 +36,9 @@ export const StreamCell = Schema.Struct({
   /** As a share of Effect's: the fastest rounds of both, and the round in which it was least. */
   ofEffect: Schema.Number,
   ofEffectAtLeast: Schema.Number,
-  spread: Effort.Spread
+  spread: Effort.Spread,
+  /** What its slowest round spent on a MiB, asking and answering: where the rounds are far apart, this says why. */
+  slowest: Schema.Struct({ client: Effort.Effort, server: Effort.Effort })
 })
 
 /** What a run writes with `--json`. */
@@ -83,11 +85,20 @@ const goalsOf = (
 const transfer = (pair: Pairs.Pair<SubjectName>, mib: number) =>
   pair.client.call("Transfer", { bytes: mib * 1_048_576, streams: 1 }, "2 minutes")
 
+interface StreamRound {
+  readonly megabytes: number
+  readonly client: Effort.Effort
+  readonly server: Effort.Effort
+}
+
+const slowestOf = (rounds: ReadonlyArray<StreamRound>): StreamRound =>
+  rounds.reduce((slowest, one) => one.megabytes < slowest.megabytes ? one : slowest)
+
 const measureStreams = (pairs: ReadonlyArray<Pairs.Pair<SubjectName>>, { mib, profile, rounds }: Options) =>
   Effect.gen(function*() {
     // As much as a heap takes to grow to what it needs, and most is compiled by: with less the first round is half as fast.
     for (const pair of pairs) yield* transfer(pair, Math.min(64, mib))
-    const measured = new Map(pairs.map(({ name }) => [name, [] as Array<number>]))
+    const measured = new Map(pairs.map(({ name }) => [name, [] as Array<StreamRound>]))
     for (let round = 0; round < rounds; round++) {
       for (const pair of pairs) {
         const observed = Pairs.observe(
@@ -97,19 +108,26 @@ const measureStreams = (pairs: ReadonlyArray<Pairs.Pair<SubjectName>>, { mib, pr
         )
         // Whoever stood still tidies up first.
         const warmed = Effect.andThen(transfer(pair, Math.min(16, mib)), observed)
-        const { result } = yield* Pairs.withOthersStill(pair, pairs, warmed)
-        measured.get(pair.name)!.push(mib * 1_048_576 / 1e3 / result.millis)
+        const { client, result, server } = yield* Pairs.withOthersStill(pair, pairs, warmed)
+        measured.get(pair.name)!.push({
+          megabytes: mib * 1_048_576 / 1e3 / result.millis,
+          client: Effort.between(...client, mib),
+          server: Effort.between(...server, mib)
+        })
       }
     }
+    const speeds = (name: SubjectName) => measured.get(name)!.map(({ megabytes }) => megabytes)
     return pairs.map(({ name }) => {
-      const own = measured.get(name)!
-      const others = measured.get(comparisonOf(name))!
+      const own = speeds(name)
+      const others = speeds(comparisonOf(name))
+      const { client, server } = slowestOf(measured.get(name)!)
       return {
         subject: name,
         megabytes: Math.max(...own),
         ofEffect: Math.max(...own) / Math.max(...others),
         ofEffectAtLeast: Math.min(...own.map((megabytes, round) => megabytes / others[round]!)),
-        spread: Effort.spreadOf(own)
+        spread: Effort.spreadOf(own),
+        slowest: { client, server }
       }
     })
   })
@@ -171,6 +189,18 @@ export const format = (report: Report): string =>
         percent(ofEffectAtLeast),
         Effort.formatSpread(spread)
       ])
+    ),
+    "",
+    "The slowest round of each stream:",
+    Effort.format(
+      report.streams.map(({ slowest, spread, subject }) => ({
+        ...slowest,
+        title: titles[subject],
+        atOnce: "1",
+        spread
+      })),
+      "MiB",
+      "MB/s"
     ),
     "",
     Reports.memoryTable(report.memory, titles),
