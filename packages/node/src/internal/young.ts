@@ -6,6 +6,11 @@
  * come with what is allocated inside of the heap, where reading allocates next to nothing. So for what was read twice as much is: as much
  * would do, but then as many bytes that were read wait to be collected as there is room for the young, which is 32 MiB by default.
  *
+ * After a process had next to nothing to do for some seconds V8 keeps its heap small: until it has grown by 10 MiB, a tenth or more, it is to grow by three
+ * tenths at each marking, all that was read included. Of 35 MiB that live those are 10, which come before the young are full, so V8 marks for each 10 MiB
+ * that are read, again and again, and a receiver took five times as long. So where it marks at such a rate, what is `more` is held until it has done so
+ * twice: then the heap has grown, and V8 no longer keeps it small.
+ *
  * What bites: it has to be made for real, so it is kept until the next is; and a piece must not be too large for the young. Where the heap is nearly
  * as large as it may be, V8 does not collect the young alone, and ends the process that fills them: so there nothing is made. Nor where the young may take more
  * than `largest`: they are not full before so much was read that V8 marks anyway, and all that is made costs two to three times of what it was to spare.
@@ -34,20 +39,57 @@ const largest = 100_663_296
 /** Bytes that are read between one look at the heap and the next, which takes some microseconds. */
 const between = 8_388_608
 
+/** So many pieces are held where V8 keeps the heap small: a tenth, and some, of all heaps of which three tenths are less than what waits to be collected. */
+const pieces = 1_536
+const more = pieces * elements * elementBytes
+
+/** Looks from one of them to the next at the least, so that where it does not help it costs little. */
+const seldom = 8
+
 /** What was made last. */
 export let young: ReadonlyArray<unknown> | undefined
 
-/** Of a process that has room for it, or not, as it is looked at now and then. */
-export const make = (hasRoom: () => boolean) => {
+/** What is held so that the heap grows, while it is. */
+export let held: ReadonlyArray<unknown> | undefined
+
+/** Holds more where V8 marked all that lives for less than three looks' bytes, until it has done so twice. Asked at each look. */
+const makeGrowth = (hasMarked: () => boolean) => {
+  let sinceMarked = seldom
+  let sinceHeld = seldom
+  let markings = 0
+  return (room: number): void => {
+    sinceMarked++
+    sinceHeld++
+    if (!hasMarked()) return
+    const isOften = sinceMarked <= 2
+    sinceMarked = 0
+    if (held !== undefined) {
+      if (--markings <= 0) held = undefined
+    } else if (isOften && sinceHeld >= seldom && room >= more) {
+      held = Array.from({ length: pieces }, () => Array(elements))
+      markings = 2
+      sinceHeld = 0
+    }
+  }
+}
+
+/**
+ * Of a process that has room for so many bytes more, or fewer than none, and in which V8 has marked all that lives since that was last asked, or not. Both
+ * are asked now and then.
+ */
+export const make = (room: () => number, hasMarked: () => boolean) => {
   let unseen = 0
   let isMade = false
+  const grow = makeGrowth(hasMarked)
   /** So many bytes were read, into memory that was made for them. */
   return (bytes: number): void => {
     if (bytes < few) return
     unseen -= bytes
     if (unseen <= 0) {
       unseen = between
-      isMade = hasRoom()
+      const left = room()
+      isMade = left >= 0
+      grow(left)
     }
     if (!isMade) return
     for (let left = bytes * ratio; left > 0; left -= elements * elementBytes) young = Array(elements)
@@ -63,11 +105,11 @@ export interface Heap {
 }
 
 /**
- * Whether V8 collects the young alone for what is made: they are full before it marks for what is read, and all of them would find room among the old, before any is
- * collected.
+ * What is left beyond what is needed for V8 to collect the young alone for what is made: they are full before it marks for what is read, and all of them would
+ * find room among the old, before any is collected. Less than nothing: it does not.
  */
-export const hasRoom = ({ most, used, young, youngAtMost }: Heap): boolean =>
-  youngAtMost <= largest && most - youngInAll - (used - young) >= 2 * youngAtMost + spare
+export const roomOf = ({ most, used, young, youngAtMost }: Heap): number =>
+  youngAtMost > largest ? -1 : most - youngInAll - (used - young) - 2 * youngAtMost - spare
 
 /** The heap of this process. `undefined` where that is not one of V8's, which has no need of it: Bun says that it does not know. */
 const heap = (): Heap | undefined => {
@@ -82,7 +124,17 @@ const heap = (): Heap | undefined => {
   }
 }
 
+/** Says whether all that lives was marked since it was last asked: what is held weakly alone goes then, and with no other collection. */
+export const makeMarked = (): () => boolean => {
+  let mark = new WeakRef({})
+  return () => {
+    if (mark.deref() !== undefined) return false
+    mark = new WeakRef({})
+    return true
+  }
+}
+
 export const read = make(() => {
   const now = heap()
-  return now !== undefined && hasRoom(now)
-})
+  return now === undefined ? -1 : roomOf(now)
+}, makeMarked())
