@@ -147,14 +147,12 @@ describe("TCP on loopback", () => {
         return Young.held === undefined ? "." : "h"
       }).join("")
     }
-    // The first may have been marked long ago. Twice in three looks is often.
-    assert.strictEqual(holds("..m..m.mm.m..."), ".......hhh....")
-    assert.strictEqual(holds("m..m..m..m..m"), ".............")
+    assert.strictEqual(holds("..m..m.m.m.."), "..hhhhh.....")
     // Where it does not help it is held again eight looks later.
-    assert.strictEqual(holds("mmmmmmmmmmmmmmm"), ".hh......hh....")
+    assert.strictEqual(holds("mmmmmmmmmmmmm"), "hh......hh...")
     assert.strictEqual(holds("mm...", () => room - 1), ".....")
     // As many bytes are held as there has to be room for.
-    assert.strictEqual(holds("mm"), ".h")
+    assert.strictEqual(holds(".m"), ".h")
     const elements = (Young.held as ReadonlyArray<ReadonlyArray<unknown>>).reduce((sum, { length }) => sum + length, 0)
     assert.strictEqual(elements * 8, room)
     assert.strictEqual(holds("mmmm"), ".hh.")

@@ -8,8 +8,8 @@
  *
  * After a process had next to nothing to do for some seconds V8 keeps its heap small: until it has grown by 10 MiB, a tenth or more, it is to grow by three
  * tenths at each marking, all that was read included. Of 35 MiB that live those are 10, which come before the young are full, so V8 marks for each 10 MiB
- * that are read, again and again, and a receiver took five times as long. So where it marks at such a rate, what is `more` is held until it has done so
- * twice: then the heap has grown, and V8 no longer keeps it small.
+ * that are read, again and again, and a receiver took five times as long. So where it has marked, `more` is held until it has done so twice again: then the
+ * heap has grown, and V8 no longer keeps it small.
  *
  * What bites: it has to be made for real, so it is kept until the next is; and a piece must not be too large for the young. Where the heap is nearly
  * as large as it may be, V8 does not collect the young alone, and ends the process that fills them: so there nothing is made. Nor where the young may take more
@@ -43,7 +43,7 @@ const between = 8_388_608
 const pieces = 1_536
 const more = pieces * elements * elementBytes
 
-/** Looks from one of them to the next at the least, so that where it does not help it costs little. */
+/** Looks from one time to the next at the least, so that where it does not help, or nothing is kept small, it costs little. */
 const seldom = 8
 
 /** What was made last. */
@@ -52,20 +52,16 @@ export let young: ReadonlyArray<unknown> | undefined
 /** What is held so that the heap grows, while it is. */
 export let held: ReadonlyArray<unknown> | undefined
 
-/** Holds more where V8 marked all that lives for less than three looks' bytes, until it has done so twice. Asked at each look. */
+/** Holds more where V8 has marked all that lives while something was read, until it has done so twice more: what is young is not of the heap that grew before the first is over. Asked at each look. */
 const makeGrowth = (hasMarked: () => boolean) => {
-  let sinceMarked = seldom
   let sinceHeld = seldom
   let markings = 0
   return (room: number): void => {
-    sinceMarked++
     sinceHeld++
     if (!hasMarked()) return
-    const isOften = sinceMarked <= 2
-    sinceMarked = 0
     if (held !== undefined) {
       if (--markings <= 0) held = undefined
-    } else if (isOften && sinceHeld >= seldom && room >= more) {
+    } else if (sinceHeld >= seldom && room >= more) {
       held = Array.from({ length: pieces }, () => Array(elements))
       markings = 2
       sinceHeld = 0

@@ -253,7 +253,7 @@ const young = of("young", "packages/node/src/internal/young.ts", suites("node/Tr
     "more is made than spares anything, where the young are so large that V8 marks before they are full"
   ],
   "grown": [
-    `isOften && sinceHeld >= seldom && room >= more`,
+    `sinceHeld >= seldom && room >= more`,
     `false`,
     "V8 keeps the heap of a process that did little small, and marks for each 10 MiB that are read"
   ],
@@ -262,7 +262,6 @@ const young = of("young", "packages/node/src/internal/young.ts", suites("node/Tr
     `room >= 0`,
     "a process whose heap is nearly full is ended by what is held for it to grow"
   ],
-  "grown-often": [`isOften && `, ``, "what is held for the heap to grow is held at each marking, however seldom"],
   "grown-seldom": [`sinceHeld >= seldom && `, ``, "where it does not help that more is held, it is again at once"],
   "let-go": [
     `if (--markings <= 0) held = undefined`,
