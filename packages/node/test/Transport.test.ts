@@ -136,7 +136,7 @@ describe("TCP on loopback", () => {
     assert.strictEqual(looks.length, 0)
   })
 
-  it("holds more where V8 marks for each few MiB that are read, until it has done so twice, so that it lets the heap grow", () => {
+  it("holds more where V8 has marked while something was read, until it has done so twice again, so that it lets the heap grow", () => {
     const room = 1_536 * 16_384
     // For each 8 MiB that are read: whether V8 has marked meanwhile, and what there is room for.
     const holds = (looks: string, rooms: (look: number) => number = () => room): string => {
