@@ -52,31 +52,37 @@ export let young: ReadonlyArray<unknown> | undefined
 /** What is held so that the heap grows, while it is. */
 export let held: ReadonlyArray<unknown> | undefined
 
-/** Holds more where V8 has marked all that lives while something was read, until it has done so twice more: what is young is not of the heap that grew before the first is over. Asked at each look. */
-const makeGrowth = (hasMarked: () => boolean) => {
+/** Has a function called after each time that V8 has marked all that lives. */
+export type Watch = (onMarked: () => void) => void
+
+/**
+ * Holds more where V8 has marked all that lives since the last look, until it has done so twice again, whether or not anything is read by then: what is young is not
+ * of the heap that grew before the first is over. Asked at each look.
+ */
+const makeGrowth = (watch: Watch) => {
   let sinceHeld = seldom
+  let hasMarked = false
   let markings = 0
+  watch(() => {
+    hasMarked = true
+    if (markings > 0 && --markings === 0) held = undefined
+  })
   return (room: number): void => {
     sinceHeld++
-    if (!hasMarked()) return
-    if (held !== undefined) {
-      if (--markings <= 0) held = undefined
-    } else if (sinceHeld >= seldom && room >= more) {
+    if (hasMarked && markings === 0 && sinceHeld >= seldom && room >= more) {
       held = Array.from({ length: pieces }, () => Array(elements))
       markings = 2
       sinceHeld = 0
     }
+    hasMarked = false
   }
 }
 
-/**
- * Of a process that has room for so many bytes more, or fewer than none, and in which V8 has marked all that lives since that was last asked, or not. Both
- * are asked now and then.
- */
-export const make = (room: () => number, hasMarked: () => boolean) => {
+/** Of a process that has room for so many bytes more, or fewer than none, which is asked now and then. */
+export const make = (room: () => number, watch: Watch) => {
   let unseen = 0
   let isMade = false
-  const grow = makeGrowth(hasMarked)
+  const grow = makeGrowth(watch)
   /** So many bytes were read, into memory that was made for them. */
   return (bytes: number): void => {
     if (bytes < few) return
@@ -120,17 +126,16 @@ const heap = (): Heap | undefined => {
   }
 }
 
-/** Says whether all that lives was marked since it was last asked: what is held weakly alone goes then, and with no other collection. */
-export const makeMarked = (): () => boolean => {
-  let mark = new WeakRef({})
-  return () => {
-    if (mark.deref() !== undefined) return false
-    mark = new WeakRef({})
-    return true
-  }
-}
+/** Told of what nobody held and is gone: a registry that nobody holds itself would be, too, and tell nothing. */
+const gone = new FinalizationRegistry<() => void>((onMarked) => {
+  watchMarking(onMarked)
+  onMarked()
+})
+
+/** By something that nobody holds, which goes when all that lives was marked, and in no other collection. */
+export const watchMarking: Watch = (onMarked) => gone.register({}, onMarked)
 
 export const read = make(() => {
   const now = heap()
   return now === undefined ? -1 : roomOf(now)
-}, makeMarked())
+}, watchMarking)

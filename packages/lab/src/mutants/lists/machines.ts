@@ -253,8 +253,8 @@ const young = of("young", "packages/node/src/internal/young.ts", suites("node/Tr
     "more is made than spares anything, where the young are so large that V8 marks before they are full"
   ],
   "grown": [
-    `sinceHeld >= seldom && room >= more`,
-    `false`,
+    `if (hasMarked && markings`,
+    `if (false && markings`,
     "V8 keeps the heap of a process that did little small, and marks for each 10 MiB that are read"
   ],
   "grown-room": [
@@ -262,13 +262,23 @@ const young = of("young", "packages/node/src/internal/young.ts", suites("node/Tr
     `room >= 0`,
     "a process whose heap is nearly full is ended by what is held for it to grow"
   ],
-  "grown-seldom": [`sinceHeld >= seldom && `, ``, "where it does not help that more is held, it is again at once"],
+  "grown-often": [
+    `if (hasMarked && `,
+    `if (`,
+    "what is held for the heap to grow is held where V8 did not mark at all"
+  ],
+  "grown-since": [
+    `    hasMarked = false\n  }`,
+    `  }`,
+    "what is held for the heap to grow is held for a marking of long ago"
+  ],
+  "grown-seldom": [` && sinceHeld >= seldom`, ``, "where it does not help that more is held, it is again at once"],
   "let-go": [
-    `if (--markings <= 0) held = undefined`,
-    `--markings`,
+    `--markings === 0) held = undefined`,
+    `--markings === 0) held = held`,
     "what is held for the heap to grow is held for ever"
   ],
-  "marked": [`mark.deref() !== undefined`, `mark !== undefined`, "nobody sees how often V8 marks"],
+  "marked": [`  watchMarking(onMarked)\n  onMarked()`, `  onMarked()`, "nobody sees but the first time that V8 marks"],
   "seldom": [`unseen = between`, `unseen = 0`, "the heap is looked at for each read"]
 })
 
