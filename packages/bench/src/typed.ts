@@ -85,13 +85,15 @@ const goalsOf = (
 const transfer = (pair: Pairs.Pair<SubjectName>, mib: number) =>
   pair.client.call("Transfer", { bytes: mib * 1_048_576, streams: 1 }, "2 minutes")
 
-interface StreamRound {
+/** One round of a stream: how fast it was, and what a MiB took on both sides. */
+export interface StreamRound {
   readonly megabytes: number
   readonly client: Effort.Effort
   readonly server: Effort.Effort
 }
 
-const slowestOf = (rounds: ReadonlyArray<StreamRound>): StreamRound =>
+/** The slowest of some rounds. */
+export const slowestOf = (rounds: ReadonlyArray<StreamRound>): StreamRound =>
   rounds.reduce((slowest, one) => one.megabytes < slowest.megabytes ? one : slowest)
 
 const measureStreams = (pairs: ReadonlyArray<Pairs.Pair<SubjectName>>, { mib, profile, rounds }: Options) =>

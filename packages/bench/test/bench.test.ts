@@ -192,10 +192,21 @@ describe("bench", () => {
           for (const share of [gcShare, idleShare]) assert.isTrue(share >= 0 && share <= 1, `${share}`)
         }
       }
-      for (const stream of report.streams) assert.isAbove(stream.megabytes, 0)
+      for (const { megabytes, slowest } of report.streams) {
+        assert.isAbove(megabytes, 0)
+        assert.isAbove(slowest.client.micros, 0)
+        assert.isAbove(slowest.server.micros, 0)
+      }
+      assert.include(printed, "The slowest round of each stream:")
       assert.strictEqual(report.goals.length, 3)
       assert.include(printed, "Effect over TCP")
     }))
+
+  it("of the rounds of a stream the slowest is told of", () => {
+    const effort = { micros: 1, gcShare: 0, idleShare: 0, pageFaults: 0, switches: 0 }
+    const rounds = [300, 100, 200].map((megabytes) => ({ megabytes, client: effort, server: effort }))
+    assert.strictEqual(Typed.slowestOf(rounds), rounds[1])
+  })
 
   it.live.skipIf(NatsServer.skipped)(
     "nats measures a node over a server beside the server's own client",

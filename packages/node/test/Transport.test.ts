@@ -123,7 +123,8 @@ describe("TCP on loopback", () => {
     // What is young takes nothing from the old.
     assert.isTrue(mebibytes(256, 40, 16, 16))
     const looks = [true, false, true]
-    const read = Young.make(() => looks.shift()! ? 0 : -1, () => {})
+    const heap = { used: 1, young: 1, youngAtMost: 1 }
+    const read = Young.make(() => ({ ...heap, most: looks.shift()! ? 4_000_000_000 : 1 }), () => {}, () => {})
     const before = Young.young
     read(1_000)
     assert.deepStrictEqual([looks.length, Young.young === before], [3, true])
@@ -137,29 +138,43 @@ describe("TCP on loopback", () => {
   })
 
   it("holds more where V8 has marked while something was read, until it has done so twice again, so that it lets the heap grow", () => {
-    const room = 1_536 * 16_384
-    // For each 8 MiB that are read, and for each in which nothing is: whether V8 marks, and what there is room for.
-    const holds = (looks: string, left = room): string => {
+    const mebibyte = 1_048_576
+    // 30 MiB of old, and room for four times of what is held.
+    const tight = { most: 334 * mebibyte, used: 31 * mebibyte, young: mebibyte, youngAtMost: 4 * mebibyte }
+    let held: ReadonlyArray<unknown> | undefined
+    // For each 8 MiB that are read, and for each time in which next to nothing (s) or nothing (i) is: whether V8 marks.
+    const holds = (looks: string, heap: Internal.Heap | null = tight): string => {
       let mark = () => {}
-      const read = Young.make(() => left, (onMarked) => {
+      held = undefined
+      const read = Young.make(() => heap ?? undefined, (onMarked) => {
         mark = onMarked
+      }, (pieces) => {
+        held = pieces
       })
       return Array.from(looks, (look) => {
         if (look !== ".") mark()
-        if (look !== "i") read(8_388_608)
-        return Young.held === undefined ? "." : "h"
+        if (look !== "i") read(look === "s" ? 32_768 : 8_388_608)
+        return held === undefined ? "." : "h"
       }).join("")
     }
     assert.strictEqual(holds("..m..m.m.m.."), "..hhhhh.....")
+    // What V8 marked before anything was read, or after little was, it did not for that.
+    assert.strictEqual(holds("sssss.m"), "......h")
     // Where it does not help it is held again eight looks later.
-    assert.strictEqual(holds("mmmmmmmmmmmmm"), "hh......hh...")
-    assert.strictEqual(holds("mm...", room - 1), ".....")
+    assert.strictEqual(holds(".mmmmmmmmmmmmm"), ".hh......hh...")
+    assert.strictEqual(holds(".mm", { ...tight, most: tight.most - 1 }), "...")
+    const large = 161 * mebibyte
+    assert.strictEqual(holds(".mm", { ...tight, most: 4_096 * mebibyte, used: large }), ".hh")
+    assert.strictEqual(holds(".mm", { ...tight, most: 4_096 * mebibyte, used: large + 1 }), "...")
+    assert.strictEqual(holds(".mm", null), "...")
     // Who reads no more does not keep it.
-    assert.strictEqual(holds("miii"), "hh..")
-    // As many bytes are held as there has to be room for.
+    assert.strictEqual(holds(".miii"), ".hh..")
     assert.strictEqual(holds(".m"), ".h")
-    const elements = (Young.held as ReadonlyArray<ReadonlyArray<unknown>>).reduce((sum, { length }) => sum + length, 0)
-    assert.strictEqual(elements * 8, room)
+    const elements = (held as unknown as ReadonlyArray<ReadonlyArray<unknown>>).reduce(
+      (sum, { length }) => sum + length,
+      0
+    )
+    assert.strictEqual(elements * 8, 24 * mebibyte)
   })
 
   it.live("knows when V8 has marked all that lives, which it has not where it collected the young alone", () =>
@@ -170,16 +185,27 @@ describe("TCP on loopback", () => {
       Young.watchMarking(() => {
         markings++
       })
-      // What was made in a turn is held until it ends, and what is gone is told in one of its own.
+      // What is gone is told in a turn of its own.
       const turn = Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
-      const seen: Array<number> = []
-      for (const type of ["minor", "major", "minor", "minor", "major"] as const) {
-        yield* turn
-        gc({ type })
-        for (let i = 0; i < 5; i++) yield* turn
-        seen.push(markings)
+      const collect = (types: ReadonlyArray<"major" | "minor">) =>
+        Effect.gen(function*() {
+          const before = markings
+          const seen: Array<number> = []
+          for (const type of types) {
+            gc({ type })
+            for (let i = 0; i < 5; i++) yield* turn
+            seen.push(markings - before)
+          }
+          return seen.join()
+        })
+      const expected = "0,1,1,1,2"
+      // It ends what V8 had begun by itself. It may begin again, in a process of many tests.
+      yield* collect(["major"])
+      let seen = ""
+      for (let times = 0; times < 5 && seen !== expected; times++) {
+        seen = yield* collect(["minor", "major", "minor", "minor", "major"])
       }
-      assert.deepStrictEqual(seen, [0, 1, 1, 1, 2])
+      assert.strictEqual(seen, expected)
     }))
 
   it.live("gives no more than half a mebibyte in one turn, so that others have theirs beside a flood", () =>

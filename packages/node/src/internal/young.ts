@@ -6,10 +6,11 @@
  * come with what is allocated inside of the heap, where reading allocates next to nothing. So for what was read twice as much is: as much
  * would do, but then as many bytes that were read wait to be collected as there is room for the young, which is 32 MiB by default.
  *
- * After a process had next to nothing to do for some seconds V8 keeps its heap small: until it has grown by 10 MiB, a tenth or more, it is to grow by three
- * tenths at each marking, all that was read included. Of 35 MiB that live those are 10, which come before the young are full, so V8 marks for each 10 MiB
- * that are read, again and again, and a receiver took five times as long. So where it has marked, `more` is held until it has done so twice again: then the
- * heap has grown, and V8 no longer keeps it small.
+ * After a process had next to nothing to do for some seconds V8 keeps its heap small (`MemoryReducer`, `ShouldGrowHeapSlowly`): until it has grown by a tenth, and by
+ * 10 MiB at the least, it marks as soon as three tenths of what lives were added, all that was read included. Of 35 MiB that live those are 10, which come before the
+ * young are full, so V8 marks for each 10 MiB that are read, again and again, and a receiver took five times as long. So where it has marked while so much was
+ * read, more is held until it has done so twice again. The first of the two moves that among the old, which is what V8 compares; only the second finds the heap
+ * grown, and it is kept small no longer.
  *
  * What bites: it has to be made for real, so it is kept until the next is; and a piece must not be too large for the young. Where the heap is nearly
  * as large as it may be, V8 does not collect the young alone, and ends the process that fills them: so there nothing is made. Nor where the young may take more
@@ -39,64 +40,33 @@ const largest = 100_663_296
 /** Bytes that are read between one look at the heap and the next, which takes some microseconds. */
 const between = 8_388_608
 
-/** So many pieces are held where V8 keeps the heap small: a tenth, and some, of all heaps of which three tenths are less than what waits to be collected. */
+/** What is held where V8 keeps the heap small, in pieces: more than a tenth of `small`. */
 const pieces = 1_536
 const more = pieces * elements * elementBytes
 
-/** Looks from one time to the next at the least, so that where it does not help, or nothing is kept small, it costs little. */
+/** Of larger heaps three tenths are more than what waits to be collected, so it does not matter whether V8 keeps them small. */
+const small = 167_772_160
+
+/** So much room there has to be for it: what is held has the young grow, too. */
+const roomy = 4 * more
+
+/** Who read less since V8 last marked is not why it does. */
+const many = 4_194_304
+
+/** Looks from one time to the next at the least, so that where it does not help, or the heap is not kept small, it costs little. */
 const seldom = 8
 
 /** What was made last. */
 export let young: ReadonlyArray<unknown> | undefined
 
-/** What is held so that the heap grows, while it is. */
+/** What this process holds so that its heap grows, while it does. */
 export let held: ReadonlyArray<unknown> | undefined
 
 /** Has a function called after each time that V8 has marked all that lives. */
 export type Watch = (onMarked: () => void) => void
 
-/**
- * Holds more where V8 has marked all that lives since the last look, until it has done so twice again, whether or not anything is read by then: what is young is not
- * of the heap that grew before the first is over. Asked at each look.
- */
-const makeGrowth = (watch: Watch) => {
-  let sinceHeld = seldom
-  let hasMarked = false
-  let markings = 0
-  watch(() => {
-    hasMarked = true
-    if (markings > 0 && --markings === 0) held = undefined
-  })
-  return (room: number): void => {
-    sinceHeld++
-    if (hasMarked && markings === 0 && sinceHeld >= seldom && room >= more) {
-      held = Array.from({ length: pieces }, () => Array(elements))
-      markings = 2
-      sinceHeld = 0
-    }
-    hasMarked = false
-  }
-}
-
-/** Of a process that has room for so many bytes more, or fewer than none, which is asked now and then. */
-export const make = (room: () => number, watch: Watch) => {
-  let unseen = 0
-  let isMade = false
-  const grow = makeGrowth(watch)
-  /** So many bytes were read, into memory that was made for them. */
-  return (bytes: number): void => {
-    if (bytes < few) return
-    unseen -= bytes
-    if (unseen <= 0) {
-      unseen = between
-      const left = room()
-      isMade = left >= 0
-      grow(left)
-    }
-    if (!isMade) return
-    for (let left = bytes * ratio; left > 0; left -= elements * elementBytes) young = Array(elements)
-  }
-}
+/** Holds something, and lets go of what it held. */
+export type Hold = (pieces: ReadonlyArray<unknown> | undefined) => void
 
 /** Of a heap: what it may have, and has, of that the young; and how much the young may take before they are collected. */
 export interface Heap {
@@ -112,6 +82,65 @@ export interface Heap {
  */
 export const roomOf = ({ most, used, young, youngAtMost }: Heap): number =>
   youngAtMost > largest ? -1 : most - youngInAll - (used - young) - 2 * youngAtMost - spare
+
+/**
+ * Holds more where V8 has marked for what was read since the last look, until it has done so twice again, whether or not anything is read by then. `look` is for
+ * each look, and says whether it holds more now.
+ */
+const makeGrowth = (watch: Watch, hold: Hold) => {
+  let sinceHeld = seldom
+  let sinceMarked = 0
+  let hasMarked = false
+  let markings = 0
+  watch(() => {
+    if (sinceMarked >= many) hasMarked = true
+    sinceMarked = 0
+    if (markings > 0 && --markings === 0) hold(undefined)
+  })
+  return {
+    read: (bytes: number): void => {
+      sinceMarked += bytes
+    },
+    look: (heap: Heap): boolean => {
+      const hasMarkedMeanwhile = hasMarked
+      hasMarked = false
+      sinceHeld++
+      if (!hasMarkedMeanwhile || markings > 0 || sinceHeld < seldom) return false
+      if (heap.used - heap.young > small || roomOf(heap) < roomy) return false
+      // Not by what makes the young: V8 makes where they survive what is made there old from the start.
+      hold(Array.from({ length: pieces }, () => Array(elements)))
+      markings = 2
+      sinceHeld = 0
+      return true
+    }
+  }
+}
+
+/** Of a process with a heap, which is looked at now and then; `undefined` where there is nothing to be known of it. */
+export const make = (heap: () => Heap | undefined, watch: Watch, hold: Hold) => {
+  let unseen = 0
+  let isMade = false
+  let growth: ReturnType<typeof makeGrowth> | undefined
+  const hasRoom = (now: Heap | undefined): now is Heap => now !== undefined && roomOf(now) >= 0
+  const look = (): boolean => {
+    const now = heap()
+    if (!hasRoom(now)) return false
+    growth ??= makeGrowth(watch, hold)
+    return !growth.look(now) || hasRoom(heap())
+  }
+  /** So many bytes were read, into memory that was made for them. */
+  return (bytes: number): void => {
+    if (bytes < few) return
+    unseen -= bytes
+    if (unseen <= 0) {
+      unseen = between
+      isMade = look()
+    }
+    growth?.read(bytes)
+    if (!isMade) return
+    for (let left = bytes * ratio; left > 0; left -= elements * elementBytes) young = Array(elements)
+  }
+}
 
 /** The heap of this process. `undefined` where that is not one of V8's, which has no need of it: Bun says that it does not know. */
 const heap = (): Heap | undefined => {
@@ -132,10 +161,12 @@ const gone = new FinalizationRegistry<() => void>((onMarked) => {
   onMarked()
 })
 
-/** By something that nobody holds, which goes when all that lives was marked, and in no other collection. */
-export const watchMarking: Watch = (onMarked) => gone.register({}, onMarked)
+/**
+ * By something that nobody holds, which goes when all that lives was marked. A symbol, as V8 never makes those young: objects may go with the young, where V8 does
+ * not hold what is weak then, as later ones do not.
+ */
+export const watchMarking: Watch = (onMarked) => gone.register(Symbol(), onMarked)
 
-export const read = make(() => {
-  const now = heap()
-  return now === undefined ? -1 : roomOf(now)
-}, watchMarking)
+export const read = make(heap, watchMarking, (pieces) => {
+  held = pieces
+})

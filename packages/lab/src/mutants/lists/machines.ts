@@ -253,29 +253,35 @@ const young = of("young", "packages/node/src/internal/young.ts", suites("node/Tr
     "more is made than spares anything, where the young are so large that V8 marks before they are full"
   ],
   "grown": [
-    `if (hasMarked && markings`,
-    `if (false && markings`,
+    `if (!hasMarkedMeanwhile || `,
+    `if (true || `,
     "V8 keeps the heap of a process that did little small, and marks for each 10 MiB that are read"
   ],
-  "grown-room": [
-    `room >= more`,
-    `room >= 0`,
-    "a process whose heap is nearly full is ended by what is held for it to grow"
-  ],
   "grown-often": [
-    `if (hasMarked && `,
-    `if (`,
+    `!hasMarkedMeanwhile || `,
+    ``,
     "what is held for the heap to grow is held where V8 did not mark at all"
   ],
   "grown-since": [
-    `    hasMarked = false\n  }`,
-    `  }`,
+    `      hasMarked = false\n`,
+    ``,
     "what is held for the heap to grow is held for a marking of long ago"
   ],
-  "grown-seldom": [` && sinceHeld >= seldom`, ``, "where it does not help that more is held, it is again at once"],
+  "grown-other": [
+    `sinceMarked >= many`,
+    `true`,
+    "what is held for the heap to grow is held where V8 marks for something else"
+  ],
+  "grown-seldom": [` || sinceHeld < seldom`, ``, "where it does not help that more is held, it is again at once"],
+  "grown-large": [`heap.used - heap.young > small || `, ``, "more is held in heaps in which it changes nothing"],
+  "grown-room": [
+    `roomOf(heap) < roomy`,
+    `roomOf(heap) < 0`,
+    "a process whose heap is nearly full is ended by what is held for it to grow"
+  ],
   "let-go": [
-    `--markings === 0) held = undefined`,
-    `--markings === 0) held = held`,
+    `--markings === 0) hold(undefined)`,
+    `--markings === 0) hold([])`,
     "what is held for the heap to grow is held for ever"
   ],
   "marked": [`  watchMarking(onMarked)\n  onMarked()`, `  onMarked()`, "nobody sees but the first time that V8 marks"],
