@@ -154,22 +154,26 @@ describe("TCP on loopback", () => {
       return Array.from(looks, (look) => {
         if (look !== ".") mark()
         if (look !== "i") read(look === "s" ? 32_768 : 8_388_608)
-        return held === undefined ? "." : "h"
+        return held === undefined ? "." : held.length / 1_536
       }).join("")
     }
-    assert.strictEqual(holds("..m..m.m.m.."), "..hhhhh.....")
+    // 24 MiB, or so many times as much.
+    assert.strictEqual(holds("..m..m.m.m.."), "..11111.....")
     // What V8 marked before anything was read, or after little was, it did not for that.
-    assert.strictEqual(holds("sssss.m"), "......h")
-    // Where it does not help it is held again eight looks later.
-    assert.strictEqual(holds(".mmmmmmmmmmmmm"), ".hh......hh...")
+    assert.strictEqual(holds("sssss.m"), "......1")
+    // Who read on without being marked for does not need it any more, and who reads no more does not keep it.
+    assert.strictEqual(holds(".m.........."), ".11111111...")
+    assert.strictEqual(holds(".miii"), ".11..")
+    // Where it does not help twice as much is, and twice as much again, then nothing for as long; and the same again where there is no room for more.
+    const wide = { ...tight, most: 4_096 * mebibyte }
+    assert.strictEqual(holds(`.${"m".repeat(40)}`, wide), `.112244${".".repeat(30)}1122`)
+    assert.strictEqual(holds(".mmmmmmmmmmmmm"), ".11......11...")
     assert.strictEqual(holds(".mm", { ...tight, most: tight.most - 1 }), "...")
     const large = 161 * mebibyte
-    assert.strictEqual(holds(".mm", { ...tight, most: 4_096 * mebibyte, used: large }), ".hh")
-    assert.strictEqual(holds(".mm", { ...tight, most: 4_096 * mebibyte, used: large + 1 }), "...")
+    assert.strictEqual(holds(".mm", { ...wide, used: large }), ".11")
+    assert.strictEqual(holds(".mm", { ...wide, used: large + 1 }), "...")
     assert.strictEqual(holds(".mm", null), "...")
-    // Who reads no more does not keep it.
-    assert.strictEqual(holds(".miii"), ".hh..")
-    assert.strictEqual(holds(".m"), ".h")
+    assert.strictEqual(holds(".m"), ".1")
     const elements = (held as unknown as ReadonlyArray<ReadonlyArray<unknown>>).reduce(
       (sum, { length }) => sum + length,
       0

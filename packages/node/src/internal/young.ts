@@ -47,13 +47,19 @@ const more = pieces * elements * elementBytes
 /** Of larger heaps three tenths are more than what waits to be collected, so it does not matter whether V8 keeps them small. */
 const small = 167_772_160
 
-/** So much room there has to be for it: what is held has the young grow, too. */
-const roomy = 4 * more
+/** So many times as much as is held there has to be room for: what is held has the young grow, too. */
+const roomy = 4
+
+/** So many times as much is held at the most where less did not help, as where V8 made its heap small while something was held. */
+const mostTimes = 4
 
 /** Who read less since V8 last marked is not why it does. */
 const many = 4_194_304
 
-/** Looks from one time to the next at the least, so that where it does not help, or the heap is not kept small, it costs little. */
+/**
+ * Looks from one time to the next at the least, for each time as much, so that where it does not help, or the heap is not kept small, it costs little. And the most for
+ * which it is held: who had none of V8's markings meanwhile is not kept small.
+ */
 const seldom = 8
 
 /** What was made last. */
@@ -84,18 +90,24 @@ export const roomOf = ({ most, used, young, youngAtMost }: Heap): number =>
   youngAtMost > largest ? -1 : most - youngInAll - (used - young) - 2 * youngAtMost - spare
 
 /**
- * Holds more where V8 has marked for what was read since the last look, until it has done so twice again, whether or not anything is read by then. `look` is for
- * each look, and says whether it holds more now.
+ * Holds more where V8 has marked for what was read since the last look, until it has done so twice again, whether or not anything is read by then, or until it
+ * has not for some looks. What is held while V8 makes the heap small is part of what it has to grow by: then twice as much helps. `look` is for each look, and
+ * says whether it holds more now.
  */
 const makeGrowth = (watch: Watch, hold: Hold) => {
   let sinceHeld = seldom
   let sinceMarked = 0
   let hasMarked = false
   let markings = 0
+  let times = 1
+  const letGo = () => {
+    markings = 0
+    hold(undefined)
+  }
   watch(() => {
     if (sinceMarked >= many) hasMarked = true
     sinceMarked = 0
-    if (markings > 0 && --markings === 0) hold(undefined)
+    if (markings > 0 && --markings === 0) letGo()
   })
   return {
     read: (bytes: number): void => {
@@ -105,10 +117,15 @@ const makeGrowth = (watch: Watch, hold: Hold) => {
       const hasMarkedMeanwhile = hasMarked
       hasMarked = false
       sinceHeld++
-      if (!hasMarkedMeanwhile || markings > 0 || sinceHeld < seldom) return false
-      if (heap.used - heap.young > small || roomOf(heap) < roomy) return false
+      if (markings > 0 && sinceHeld >= seldom) letGo()
+      if (!hasMarkedMeanwhile || markings > 0) return false
+      const isAgain = sinceHeld < seldom * times
+      if (isAgain && times === mostTimes) return false
+      const next = isAgain ? times * 2 : 1
+      if (heap.used - heap.young > small || roomOf(heap) < roomy * next * more) return false
+      times = next
       // Not by what makes the young: V8 makes where they survive what is made there old from the start.
-      hold(Array.from({ length: pieces }, () => Array(elements)))
+      hold(Array.from({ length: times * pieces }, () => Array(elements)))
       markings = 2
       sinceHeld = 0
       return true

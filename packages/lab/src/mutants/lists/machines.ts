@@ -272,15 +272,30 @@ const young = of("young", "packages/node/src/internal/young.ts", suites("node/Tr
     `true`,
     "what is held for the heap to grow is held where V8 marks for something else"
   ],
-  "grown-seldom": [` || sinceHeld < seldom`, ``, "where it does not help that more is held, it is again at once"],
+  "grown-twice": [`isAgain ? times * 2 : 1`, `1`, "as much is held again where it did not help"],
+  "grown-most": [
+    `if (isAgain && times === mostTimes) return false`,
+    `if (isAgain) return false`,
+    "no more is held where it did not help"
+  ],
+  "grown-seldom": [
+    `sinceHeld < seldom * times`,
+    `sinceHeld < seldom`,
+    "where it does not help that more is held, it is again soon"
+  ],
   "grown-large": [`heap.used - heap.young > small || `, ``, "more is held in heaps in which it changes nothing"],
   "grown-room": [
-    `roomOf(heap) < roomy`,
+    `roomOf(heap) < roomy * next * more`,
     `roomOf(heap) < 0`,
     "a process whose heap is nearly full is ended by what is held for it to grow"
   ],
+  "let-go-healthy": [
+    `sinceHeld >= seldom) letGo()`,
+    `false) letGo()`,
+    "what is held is there when V8 makes the heap small next"
+  ],
   "let-go": [
-    `--markings === 0) hold(undefined)`,
+    `--markings === 0) letGo()`,
     `--markings === 0) hold([])`,
     "what is held for the heap to grow is held for ever"
   ],
