@@ -1,13 +1,16 @@
 /** The command: each of its parts has a help, does a little work, and refuses what it cannot do. */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Console, Effect, Exit, FileSystem } from "effect"
+import { Cause, Console, Effect, Exit, Fiber, FileSystem } from "effect"
 import { Command } from "effect/cli"
 import { gunzipSync } from "node:zlib"
 import { freeAdvertisePort } from "../src/harness/ports.ts"
 import { Found } from "../src/harness/seeds.ts"
 import * as Seeds from "../src/harness/seeds.ts"
 import { lab } from "../src/lab.ts"
+import * as Jobs from "../src/swarm/jobs.ts"
+import * as Seed from "../src/swarm/seed.ts"
+import { makeSums } from "../src/swarm/sums.ts"
 import * as Yesterday from "../src/yesterday/yesterday.ts"
 
 /** What a command printed, and how it ended. */
@@ -55,6 +58,9 @@ describe("lab", () => {
       const swarm = yield* run("swarm", "--seed", "2", "--seconds", "3", "--nodes", "2")
       assert.isTrue(Exit.isSuccess(swarm.exit), swarm.printed)
       assert.include(swarm.printed, "1 seeds, 0 failed")
+      const swarms = yield* run("swarm", "--seeds", "3", "--jobs", "2", "--seconds", "3", "--nodes", "2")
+      assert.isTrue(Exit.isSuccess(swarms.exit), swarms.printed)
+      assert.match(swarms.printed, /3 seeds, 0 failed: .* in 2 processes/)
       const fuzz = yield* run("fuzz", "--seconds", "0.05", "--only", "packet", "--seed", "3")
       assert.isTrue(Exit.isSuccess(fuzz.exit), fuzz.printed)
       assert.include(fuzz.printed, "seeds from 3 on")
@@ -62,6 +68,49 @@ describe("lab", () => {
       assert.isTrue(Exit.isSuccess(crowd.exit), crowd.printed)
       assert.include(crowd.printed, "all calls")
     }))
+
+  it.live("comes to the same in a process of its own, and goes on where one of those ended", () =>
+    Effect.gen(function*() {
+      const which = { seed: 7, seconds: 3, nodes: 3 }
+      const here = yield* Seed.makeRun(50)(which)
+      let child = Jobs.start(1)()
+      const job = yield* Jobs.makeJob(() =>
+        child.exitCode === null && child.signalCode === null ? child : child = Jobs.start(1)()
+      )
+      const there = yield* job(which)
+      assert.deepStrictEqual({ ...there, took: 0, held: undefined }, { ...here, took: 0 })
+      assert.strictEqual(there.held?.process, child.pid)
+      assert.isAbove(there.held!.bytes, 1_000_000)
+      const cut = yield* Effect.forkChild(job({ seed: 1, seconds: 600, nodes: 20 }), { startImmediately: true })
+      child.kill("SIGKILL")
+      const { problems } = yield* Fiber.join(cut)
+      assert.match(problems[0]!.text, /its process ended: /)
+      assert.strictEqual((yield* job(which)).digest, here.digest)
+    }).pipe(Effect.scoped))
+
+  it("says what many seeds come to, and what the process keeps that keeps most", () => {
+    const sums = makeSums()
+    const told = { nodes: 2, steps: 1, passed: 3_000, took: 10, counts: { calls: 2 }, problems: [], digest: "" }
+    const held = (process: number, seeds: number, bytes: number) =>
+      sums.add({ ...told, held: { process, seeds, bytes } })
+    for (const seeds of [10, 20, 30, 40]) held(1, seeds, 1_000_000 + 100 * seeds)
+    // Of four looks the second half are two, of which nothing can be said.
+    assert.isUndefined(sums.growth())
+    // Its caches fill, and then a seed leaves 30 bytes; in another process 20.
+    for (const seeds of [10, 20, 30, 40, 50, 60]) held(2, seeds, Math.min(seeds, 40) * 1_000 + 30 * seeds)
+    for (const seeds of [10, 20, 30, 40, 50, 60]) held(3, seeds, 20 * seeds)
+    assert.strictEqual(sums.growth(), 30)
+    for (let i = 0; i < 33; i++) sums.add(told)
+    assert.isUndefined(sums.progress())
+    sums.add({ ...told, problems: [{ invariant: "every call ends", at: 1, text: "one did not" }] })
+    assert.strictEqual(sums.progress(), "50 seeds, 1 failed, 100.00 seeds/s, 300 times real time")
+    assert.strictEqual(sums.failures(), 1)
+    assert.deepStrictEqual(sums.totals, { calls: 100 })
+    assert.strictEqual(
+      sums.end(2, 1_500),
+      "\n50 seeds, 1 failed: 150 virtual seconds in 0.5 s of one core, 300 times real time, 100.00 seeds/s (2 s by the clock in 2 processes, 100 times real time)"
+    )
+  })
 
   it.live("fails where something was found, and where it is asked for what there is not", () =>
     Effect.gen(function*() {

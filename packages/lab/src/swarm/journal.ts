@@ -5,20 +5,23 @@
 import type { Clock } from "effect/Clock"
 
 /** What must not happen, by what it breaks. */
-export type Invariant =
-  | "an answer belongs to its call"
-  | "a function runs once for a call"
-  | "no function begins after its deadline"
-  | "no call goes on after its deadline"
-  | "every call ends"
-  | "every failure is a typed error"
-  | "nothing breaks but what is told to"
-  | "each known peer has one outcome"
-  | "bytes come whole, in order, once"
-  | "no session with a key that the policy refuses"
-  | "tables stay within their limits"
-  | "a stopped node leaves nothing behind"
-  | "those that may talk can talk"
+export const invariants = [
+  "an answer belongs to its call",
+  "a function runs once for a call",
+  "no function begins after its deadline",
+  "no call goes on after its deadline",
+  "every call ends",
+  "every failure is a typed error",
+  "nothing breaks but what is told to",
+  "each known peer has one outcome",
+  "bytes come whole, in order, once",
+  "no session with a key that the policy refuses",
+  "tables stay within their limits",
+  "a stopped node leaves nothing behind",
+  "those that may talk can talk"
+] as const
+
+export type Invariant = typeof invariants[number]
 
 export interface Problem {
   readonly invariant: Invariant

@@ -1,0 +1,45 @@
+/** What came of many seeds, in whichever process each ran, and what is said of it. */
+import * as Seeds from "../harness/seeds.ts"
+import type { Told } from "./seed.ts"
+
+/** Seeds after which something is said, and memory is looked at, in all processes together. */
+export const each = 50
+
+/** What came of all seeds so far. */
+export const makeSums = () => {
+  const totals: Record<string, number> = {}
+  const held = new Map<number, Array<NonNullable<Told["held"]>>>()
+  const sums = { seeds: 0, failures: 0, passed: 0, took: 0 }
+  const speed = () => `${(sums.passed / sums.took).toFixed(0)} times real time`
+  const rate = () => `${(sums.seeds / (sums.took / 1_000)).toFixed(2)} seeds/s`
+  /** Bytes that a seed leaves in the process that it leaves most in; of the second half of its seeds, when all caches are full. */
+  const growth = (): number | undefined => {
+    const grown = Array.from(held.values()).flatMap((all) => {
+      const later = all.slice(all.length >> 1)
+      const [first, last] = [later[0]!, later[later.length - 1]!]
+      return later.length < 3 ? [] : [(last.bytes - first.bytes) / (last.seeds - first.seeds)]
+    })
+    return grown.length === 0 ? undefined : Math.max(...grown)
+  }
+  return {
+    add: (told: Told): void => {
+      sums.seeds++
+      sums.passed += told.passed
+      sums.took += told.took
+      Seeds.add(totals, told.counts)
+      if (told.problems.length > 0) sums.failures++
+      if (told.held !== undefined) held.set(told.held.process, [...held.get(told.held.process) ?? [], told.held])
+    },
+    failures: () => sums.failures,
+    progress: (): string | undefined =>
+      sums.seeds % each === 0 ? `${sums.seeds} seeds, ${sums.failures} failed, ${rate()}, ${speed()}` : undefined,
+    growth,
+    totals,
+    end: (jobs: number, clock: number): string =>
+      `\n${sums.seeds} seeds, ${sums.failures} failed: ${(sums.passed / 1_000).toFixed(0)} virtual seconds in ${
+        (sums.took / 1_000).toFixed(1)
+      } s of one core, ${speed()}, ${rate()} (${(clock / 1_000).toFixed(0)} s by the clock in ${jobs} process${
+        jobs === 1 ? "" : "es"
+      }, ${(sums.passed / clock).toFixed(0)} times real time)`
+  }
+}
