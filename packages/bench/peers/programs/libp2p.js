@@ -15,7 +15,9 @@ const node = () =>
     addresses: { listen: ["/ip4/127.0.0.1/tcp/0"] },
     transports: [tcp()],
     connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
+    // Each looks whether the other is there, and closes where nobody answers for some seconds: processes stand still here while others are measured.
+    streamMuxers: [yamux({ enableKeepAlive: false })],
+    connectionMonitor: { enabled: false },
     // A hundred calls at once are not an attack here.
     connectionManager: { maxIncomingPendingConnections: 1_000 }
   })
@@ -80,6 +82,8 @@ run({
         open.push(resolve)
         stream.send(lp.encode.single(message).subarray())
       })
+    // The other side agrees to the protocol with the first message, and waits for that for some seconds alone.
+    await call(new Uint8Array(1))
     return { call, transfer }
   }
 })
