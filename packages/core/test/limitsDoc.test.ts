@@ -645,6 +645,11 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "On Node: a connection that was closed, and whose peer takes nothing more",
     "3 to 6 s; 30 s in all; 64 MiB and 1,024 of the process",
     "It is cut; of many the oldest."
+  ],
+  [
+    "On Node: what is held where V8 keeps a heap small that receives a stream, as after a rest",
+    "24 MiB; 48 and 96 where that does not help; of the process",
+    "V8 marks more often, and the stream is slower. Nothing is held where less than four times as much is left of the heap."
   ]
 ])
 

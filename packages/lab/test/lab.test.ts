@@ -3,6 +3,7 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Console, Effect, Exit, Fiber, FileSystem } from "effect"
 import { Command } from "effect/cli"
+import { type ChildProcess, fork } from "node:child_process"
 import { gunzipSync } from "node:zlib"
 import { freeAdvertisePort } from "../src/harness/ports.ts"
 import { Found } from "../src/harness/seeds.ts"
@@ -73,19 +74,33 @@ describe("lab", () => {
     Effect.gen(function*() {
       const which = { seed: 7, seconds: 3, nodes: 3 }
       const here = yield* Seed.makeRun(50)(which)
-      let child = Jobs.start(1)()
-      const job = yield* Jobs.makeJob(() =>
-        child.exitCode === null && child.signalCode === null ? child : child = Jobs.start(1)()
-      )
+      const children: Array<ChildProcess> = []
+      let isBroken = false
+      const job = yield* Jobs.makeJob(() => {
+        const child = isBroken ? fork("nothing.js", { stdio: "ignore" }) : Jobs.start(1)()
+        children.push(child)
+        return child
+      })
       const there = yield* job(which)
       assert.deepStrictEqual({ ...there, took: 0, held: undefined }, { ...here, took: 0 })
-      assert.strictEqual(there.held?.process, child.pid)
+      assert.strictEqual(there.held?.process, children[0]!.pid)
       assert.isAbove(there.held!.bytes, 1_000_000)
       const cut = yield* Effect.forkChild(job({ seed: 1, seconds: 600, nodes: 20 }), { startImmediately: true })
-      child.kill("SIGKILL")
-      const { problems } = yield* Fiber.join(cut)
-      assert.match(problems[0]!.text, /its process ended: /)
-      assert.strictEqual((yield* job(which)).digest, here.digest)
+      children[0]!.kill("SIGKILL")
+      const lost = yield* Fiber.join(cut)
+      assert.isTrue(lost.ended)
+      assert.match(lost.problems[0]!.text, /its process ended: /)
+      isBroken = true
+      assert.isTrue((yield* job({ seed: 2 })).ended)
+      isBroken = false
+      // What the one that did not start was asked is asked nobody else.
+      const last = yield* job(which)
+      assert.deepStrictEqual([last.digest, last.held?.seeds], [here.digest, 1])
+      // Nobody is left where the one who asks is gone.
+      assert.strictEqual(children.length, 3)
+      const gone = Effect.callback<void>((resume) => void children[2]!.once("exit", () => resume(Effect.void)))
+      children[2]!.disconnect()
+      yield* gone
     }).pipe(Effect.scoped))
 
   it("says what many seeds come to, and what the process keeps that keeps most", () => {

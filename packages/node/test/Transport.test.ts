@@ -161,11 +161,12 @@ describe("TCP on loopback", () => {
     assert.strictEqual(holds("..m..m.m.m.."), "..11111.....")
     // What V8 marked before anything was read, or after little was, it did not for that.
     assert.strictEqual(holds("sssss.m"), "......1")
+    const wide = { ...tight, most: 4_096 * mebibyte }
+    assert.match(holds(`.${"s".repeat(600)}`, wide), /^\.{256}11\.{343}$/)
     // Who read on without being marked for does not need it any more, and who reads no more does not keep it.
-    assert.strictEqual(holds(".m.........."), ".11111111...")
+    assert.strictEqual(holds(".m..........m"), ".11111111...1")
     assert.strictEqual(holds(".miii"), ".11..")
     // Where it does not help twice as much is, and twice as much again, then nothing for as long; and the same again where there is no room for more.
-    const wide = { ...tight, most: 4_096 * mebibyte }
     assert.strictEqual(holds(`.${"m".repeat(40)}`, wide), `.112244${".".repeat(30)}1122`)
     assert.strictEqual(holds(".mmmmmmmmmmmmm"), ".11......11...")
     assert.strictEqual(holds(".mm", { ...tight, most: tight.most - 1 }), "...")
@@ -173,6 +174,19 @@ describe("TCP on loopback", () => {
     assert.strictEqual(holds(".mm", { ...wide, used: large }), ".11")
     assert.strictEqual(holds(".mm", { ...wide, used: large + 1 }), "...")
     assert.strictEqual(holds(".mm", null), "...")
+    // Where what is held takes the room of the young those are not made.
+    let hasRoom = true
+    let mark = () => {}
+    const read = Young.make(() => ({ ...wide, most: hasRoom ? wide.most : 1 }), (onMarked) => {
+      mark = onMarked
+    }, () => {
+      hasRoom = false
+    })
+    read(8_388_608)
+    mark()
+    const before = Young.young
+    read(8_388_608)
+    assert.deepStrictEqual([hasRoom, Young.young === before], [false, true])
     assert.strictEqual(holds(".m"), ".1")
     const elements = (held as unknown as ReadonlyArray<ReadonlyArray<unknown>>).reduce(
       (sum, { length }) => sum + length,

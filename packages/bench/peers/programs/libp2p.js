@@ -15,8 +15,8 @@ const node = () =>
     addresses: { listen: ["/ip4/127.0.0.1/tcp/0"] },
     transports: [tcp()],
     connectionEncrypters: [noise()],
-    // Each looks whether the other is there, and closes where nobody answers for some seconds: processes stand still here while others are measured.
-    streamMuxers: [yamux({ enableKeepAlive: false })],
+    streamMuxers: [yamux()],
+    // It closes where nobody answers for some seconds, and processes stand still here while others are measured.
     connectionMonitor: { enabled: false },
     // A hundred calls at once are not an attack here.
     connectionManager: { maxIncomingPendingConnections: 1_000 }

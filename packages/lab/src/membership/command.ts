@@ -3,6 +3,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import { busy } from "../harness/busy.ts"
 import * as Flags from "../harness/flags.ts"
 import * as Seeds from "../harness/seeds.ts"
 import { measure } from "./crowd.ts"
@@ -71,10 +72,6 @@ const crowd = Command.make("crowd", {
   seed: Flags.count("seed", 1, "The seed")
 }, ({ dropped, light, loss, nodes, quiet, seed, settle, within }) =>
   Effect.gen(function*() {
-    const cpu = () => {
-      const { system, user } = process.cpuUsage()
-      return (system + user) / 1_000
-    }
     const { log } = yield* Console.Console
     const found = yield* measure({
       seed,
@@ -85,7 +82,7 @@ const crowd = Command.make("crowd", {
       startWithin: within,
       settle,
       quiet,
-      cpu,
+      cpu: busy,
       log
     })
     yield* Console.log(
@@ -96,7 +93,7 @@ const crowd = Command.make("crowd", {
           found.left.at(-1)
         } (${found.left.length}) | ${middle(found.lost)} | ${
           found.lost.at(-1)
-        } (${found.lost.length}) | ${found.falseLosses.length} | ${Math.round(cpu() / 1_000)} s |`
+        } (${found.lost.length}) | ${found.falseLosses.length} | ${Math.round(busy() / 1_000)} s |`
     )
     for (const lost of found.falseLosses) yield* Console.log(lost)
     yield* Seeds.foundIf(found.falseLosses.length > 0)

@@ -16,7 +16,7 @@ import type { Invariant } from "./journal.ts"
 import { format } from "./plan.ts"
 import { makeRun, type Run, type Told, type Which } from "./seed.ts"
 import { shrink } from "./shrink.ts"
-import { each, makeSums } from "./sums.ts"
+import { makeSums } from "./sums.ts"
 
 // Errors are made by the thousand, and most of what one costs is its stack. They have one where they are looked at.
 const stacks = (on: boolean) => {
@@ -26,12 +26,19 @@ const stacks = (on: boolean) => {
 /** What a run may leave in memory, in bytes. It grows by caches at first; after that by nothing. */
 const leftBehind = 20_000
 
+/** Seeds of a process after which it looks at what it holds. */
+const each = 25
+
 const flags = {
   ...Seeds.flags(100),
   nodes: Flags.optional(Flag.Int("nodes"), "So many nodes in each (default: each draws its own number)"),
   seconds: Flags.optional(Flag.Finite("seconds"), "Virtual seconds of work and faults in each (default 180)"),
   shrink: Flags.count("shrink", 60, "Seconds to look for a shorter list of steps with"),
-  jobs: Flags.count("jobs", availableParallelism(), "Processes, which run a seed each at a time: one for each core"),
+  jobs: Flags.count(
+    "jobs",
+    availableParallelism(),
+    "Processes, which run a seed each at a time: one for each core; one alone with --seed or --verbose"
+  ),
   stop: Flags.count("stop", 5, "Ends after so many failures"),
   verbose: Flag.Boolean("verbose").pipe(
     Flag.withDefault(false),
@@ -50,12 +57,19 @@ const report = (seed: number, { nodes, passed, problems, steps, took }: Told) =>
     } s, ${problems.length === 0 ? "well" : `${problems.length} problems`}`
   )
 
-const failed = (values: Values, seed: number, outcome: Told) =>
+const again = ({ nodes, seconds }: Values, seed: number) =>
+  `  again: pnpm lab swarm --seed ${seed}${nodes === undefined ? "" : ` --nodes ${nodes}`}${
+    seconds === undefined ? "" : ` --seconds ${seconds}`
+  }\n`
+
+const failed = (values: Values, seed: number, outcome: Told, isEnough: boolean) =>
   Effect.gen(function*() {
     yield* Console.log(`\nseed ${seed} FAILED`)
     for (const { at, invariant, text } of outcome.problems.slice(0, 10)) {
       yield* Console.log(`  at ${(at / 1_000).toFixed(3)} s: ${invariant}: ${text}`)
     }
+    // What ended one process would end this one.
+    if (isEnough || outcome.ended === true) return yield* Console.log(again(values, seed))
     const invariants = new Set<Invariant>(outcome.problems.map(({ invariant }) => invariant))
     const found = yield* shrink(whichOf(values, seed), invariants, values.shrink * 1_000)
     const { nodes, steps, ...world } = found.outcome.plan
@@ -72,19 +86,14 @@ const failed = (values: Values, seed: number, outcome: Told) =>
     for (const { at, invariant, text } of found.outcome.problems.slice(0, 3)) {
       yield* Console.log(`  at ${(at / 1_000).toFixed(3)} s: ${invariant}: ${text}`)
     }
-    yield* Console.log(
-      `  again: pnpm lab swarm --seed ${seed}${values.nodes === undefined ? "" : ` --nodes ${values.nodes}`}${
-        values.seconds === undefined ? "" : ` --seconds ${values.seconds}`
-      }\n`
-    )
+    yield* Console.log(again(values, seed))
   })
 
 /** Who runs them: this process where there is one job, or where somebody wants to see what happens as it happens. */
 const makeRuns = (values: Values): Effect.Effect<ReadonlyArray<Run>, never, Scope.Scope> => {
   const jobs = Math.min(values.jobs, values.seeds)
   if (jobs === 1 || values.seed !== undefined || values.verbose) return Effect.succeed([makeRun(each)])
-  const eachOf = Math.max(5, Math.ceil(each / jobs))
-  return Effect.forEach(Array.from({ length: jobs }), () => makeJob(start(eachOf)), { concurrency: "unbounded" })
+  return Effect.forEach(Array.from({ length: jobs }), () => makeJob(start(each)), { concurrency: "unbounded" })
 }
 
 /** Swarms. */
@@ -100,11 +109,13 @@ export const swarm = Command.make("swarm", flags, (values) =>
     const saying = yield* Semaphore.make(1)
     const say = (seed: number, told: Told) =>
       Effect.gen(function*() {
+        // Those that ran when it was reached are told of, and no more.
+        const isEnough = sums.failures() >= values.stop
         sums.add(told)
         if (values.seed !== undefined) yield* report(seed, told)
         if (told.problems.length > 0) {
           stacks(true)
-          yield* failed(values, seed, told)
+          yield* failed(values, seed, told, isEnough)
           stacks(values.seed !== undefined)
         }
         const progress = sums.progress()

@@ -9,6 +9,9 @@ import { makeRun } from "./seed.ts"
 // As in `command.ts`: most of what an error costs is its stack.
 Error.stackTraceLimit = 0
 
+// Whoever asked may be killed, and then nobody says that it is over.
+process.once("disconnect", () => process.exit())
+
 const run = makeRun(Number(process.argv[2]))
 
 RpcServer.layer(group).pipe(

@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { busy } from "../harness/busy.ts"
 import { heap } from "../harness/memory.ts"
 import { invariants } from "./journal.ts"
 import { run } from "./swarm.ts"
@@ -34,6 +35,8 @@ export const Told = Schema.Struct({
   ),
   /** A hash of all that happened, the same for the same plan. */
   digest: Schema.String,
+  /** Its process ended, so that nothing else is known. */
+  ended: Schema.optional(Schema.Boolean),
   /** What its process holds, in bytes, after so many of its seeds. */
   held: Schema.optional(Schema.Struct({ process: Schema.Int, seeds: Schema.Int, bytes: Schema.Finite }))
 })
@@ -41,12 +44,6 @@ export type Told = typeof Told.Type
 
 /** Runs a seed, and tells of it. */
 export type Run = (which: Which, log?: (line: string) => void) => Effect.Effect<Told>
-
-/** Milliseconds of a core that this process has had. */
-export const busy = (): number => {
-  const { system, user } = process.cpuUsage()
-  return (system + user) / 1_000
-}
 
 /** In this process, which looks at what it holds after each so many of its seeds. */
 export const makeRun = (each: number): Run => {

@@ -2,16 +2,19 @@
 import * as Seeds from "../harness/seeds.ts"
 import type { Told } from "./seed.ts"
 
-/** Seeds after which something is said, and memory is looked at, in all processes together. */
-export const each = 50
+/** Seeds after which something is said. */
+const each = 50
+
+// Of a run whose processes all ended nothing is known.
+const over = (amount: number, millis: number) => millis === 0 ? 0 : amount / millis
 
 /** What came of all seeds so far. */
 export const makeSums = () => {
   const totals: Record<string, number> = {}
   const held = new Map<number, Array<NonNullable<Told["held"]>>>()
   const sums = { seeds: 0, failures: 0, passed: 0, took: 0 }
-  const speed = () => `${(sums.passed / sums.took).toFixed(0)} times real time`
-  const rate = () => `${(sums.seeds / (sums.took / 1_000)).toFixed(2)} seeds/s`
+  const speed = () => `${over(sums.passed, sums.took).toFixed(0)} times real time`
+  const rate = () => `${(1_000 * over(sums.seeds, sums.took)).toFixed(2)} seeds/s`
   /** Bytes that a seed leaves in the process that it leaves most in; of the second half of its seeds, when all caches are full. */
   const growth = (): number | undefined => {
     const grown = Array.from(held.values()).flatMap((all) => {

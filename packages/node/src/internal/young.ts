@@ -58,7 +58,7 @@ const many = 4_194_304
 
 /**
  * Looks from one time to the next at the least, for each time as much, so that where it does not help, or the heap is not kept small, it costs little. And the most for
- * which it is held: who had none of V8's markings meanwhile is not kept small.
+ * which it is held: whom V8 has not marked for twice meanwhile it does not keep small.
  */
 const seldom = 8
 

@@ -294,9 +294,24 @@ const young = of("young", "packages/node/src/internal/young.ts", suites("node/Tr
     `false) letGo()`,
     "what is held is there when V8 makes the heap small next"
   ],
+  "grown-little": [
+    `    sinceMarked = 0\n`,
+    ``,
+    "what V8 marked for something else counts as soon as much was read in all"
+  ],
+  "grown-again": [
+    `    markings = 0\n    hold(undefined)`,
+    `    hold(undefined)`,
+    "more is held once alone where V8 has not marked twice meanwhile"
+  ],
+  "grown-looks-again": [
+    `!growth.look(now) || hasRoom(heap())`,
+    `!growth.look(now) || true`,
+    "the young are made where what is held took their room"
+  ],
   "let-go": [
     `--markings === 0) letGo()`,
-    `--markings === 0) hold([])`,
+    `--markings === 0) markings = 0`,
     "what is held for the heap to grow is held for ever"
   ],
   "marked": [`  watchMarking(onMarked)\n  onMarked()`, `  onMarked()`, "nobody sees but the first time that V8 marks"],
