@@ -31,7 +31,9 @@
  * is repeated by its seed, with the same trace (`network.formatTrace()`), byte for byte.
  *
  * **What bites.** A test clock waits a second of real time for what is due at one instant, and then goes on and says so in the
- * log: hundreds of calls at one moment on a slow machine may take that long, and the run is not the same each time. While a test waits for something outside of Effect, such as a promise of a real disk, virtual time flies, and every
+ * log: hundreds of calls at one moment on a slow machine may take that long, and the run is not the same each time. The clocks of nodes give whole milliseconds,
+ * as real ones do; the test's own stands between them where latencies do, and a `DateTime` of such a time cannot be encoded: make it at a node, or have latencies of
+ * whole milliseconds. While a test waits for something outside of Effect, such as a promise of a real disk, virtual time flies, and every
  * timeout with it. One layer for several tests gives them one network, and time passes between them too: build one for each test
  * where a run has to be the same each time. After `restart` a node is another value: read `bob.node` again.
  *
@@ -289,7 +291,7 @@ export interface TestNetwork<Specs> {
     options?: { readonly oneWay?: boolean | undefined }
   ) => Effect.Effect<void>
   /**
-   * Waits until every node that runs knows every other that runs, at its present address. One that is cut off, or does not
+   * Waits until every node that runs knows every other that runs, at its present address, and suspects none. One that is cut off, or does not
    * agree with the others on the network, makes this a defect after `timeout` (default 30 seconds).
    */
   readonly awaitAll: (timeout?: Duration.Input) => Effect.Effect<void>
@@ -453,7 +455,7 @@ const peersOf = ({ context }: TestNode<any, any>) => Context.get(context as Cont
 const obstaclesAt = (node: TestNode<any, any>) =>
   Effect.map(peersOf(node).obstacles, (all) => all.map(({ remedy, what }) => `. At ${node.name}: ${what}: ${remedy}`))
 
-/** Waits until each of the nodes that run knows all others. */
+/** Waits until each of the nodes that run knows all others, and suspects none: who is suspected was cut off, as before `heal`, and may yet be lost. */
 const awaitAllOf = (testNodes: ReadonlyMap<string, TestNode<any, any>>, timeout: Duration.Input) =>
   Effect.suspend(() => {
     const running = [...testNodes.values()].filter((each) => each.isRunning())
@@ -463,7 +465,7 @@ const awaitAllOf = (testNodes: ReadonlyMap<string, TestNode<any, any>>, timeout:
       const what = `${by.name} does not know ${of.name}`
       missing.add(what)
       return peersOf(by).presenceOf(of.name).pipe(
-        Stream.filter((peer) => peer !== undefined && isAt(peer, of)),
+        Stream.filter((peer) => peer?.status === "Online" && isAt(peer, of)),
         Stream.take(1),
         Stream.runDrain,
         Effect.andThen(Effect.sync(() => missing.delete(what)))

@@ -807,6 +807,21 @@ describe("processes and hosts", () => {
       assert.deepStrictEqual(one.texts(), ["x"])
     }))
 
+  it.effect("clocks: whole milliseconds, whatever latencies there are", () =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const { run } = yield* (yield* network.host("a")).process
+      for (const nanos of [1_000_000_000n, 250_000n, 333_333n, 416_666n, 1n, 12_345_678n]) {
+        yield* TestClock.adjust(Duration.nanos(nanos))
+        const time = yield* run(Clock.currentTimeMillis)
+        assert.isTrue(Number.isInteger(time), `${time}`)
+        assert.isAtMost(Math.abs(time - (yield* Clock.currentTimeMillis)), 1)
+      }
+      // Seven tenths and three are one, whatever their sum is as a float.
+      yield* TestClock.setTime(30_002.999999999996)
+      assert.strictEqual(yield* run(Clock.currentTimeMillis), 30_003)
+    }))
+
   it.effect("clocks: skew, a jump, drift", () =>
     Effect.gen(function*() {
       const network = yield* SimNetwork.make()

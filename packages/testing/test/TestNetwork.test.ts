@@ -131,6 +131,20 @@ describe("an app on a TestNetwork", () => {
       assert.strictEqual(yield* files.read({ path: "/notes" }), "buy milk")
     }).pipe(Effect.provide(Office.layer)))
 
+  it.effect("awaitAll waits for those who were cut off until nobody suspects them any more", () =>
+    Effect.gen(function*() {
+      const { awaitAll, heal, nodes, partition } = yield* Office
+      const statusOf = Effect.map(nodes.client.node.peers.get("server"), (peer) => peer?.status)
+      yield* partition("client", "server")
+      yield* Effect.sleep("8500 millis")
+      yield* heal()
+      assert.strictEqual(yield* statusOf, "Suspect")
+      yield* awaitAll()
+      assert.strictEqual(yield* statusOf, "Online")
+      const files = yield* nodes.client.node.client(Files, "server")
+      assert.strictEqual(yield* files.read({ path: "/notes" }), "buy milk")
+    }).pipe(Effect.provide(Office.layer)))
+
   it.effect("a retry policy in virtual time: it outlasts a server that is restarted", () =>
     Effect.gen(function*() {
       const { client, server } = (yield* Office).nodes

@@ -114,8 +114,9 @@ export const makeClock = (process: ProcessState): Clock.Clock => {
   const drift = () => engine.now() * (host.rate - 1)
   const nanos = (ms: number) => BigInt(Math.round(ms * 1e6))
   const currentTimeMillisUnsafe = () => {
-    const time = base.currentTimeMillisUnsafe() + host.skew + ahead + (isEven ? 0 : drift())
-    return isEven && ahead === 0 ? time : Math.floor(time)
+    // Whole, as those of each real clock are, where latencies have the time of the network stand in between: what is made of it, as a `DateTime`, can be encoded. A
+    // sum of fractions may be a little less than it should be.
+    return Math.floor(base.currentTimeMillisUnsafe() + host.skew + ahead + (isEven ? 0 : drift()) + 1e-6)
   }
   // Read many times for each packet, and seldom by a host that drifts.
   const currentTimeNanosUnsafe = () => {
