@@ -243,7 +243,7 @@ export class Untrusted extends Schema.TaggedError<Untrusted>("@pnet/core/Protoco
 }) {
   override get message() {
     return describe(
-      "the trust policy refused the name and key; if the peer's key changed on purpose, remove the old one from the known peers",
+      "its trust policy refused this node's name and key; where it knows another key of that name this node may have started with a throwaway: keep one, or have it forget the other",
       this.detail,
       "untrusted-by-peer"
     )

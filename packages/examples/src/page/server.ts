@@ -114,4 +114,13 @@ const Live = HttpRouter.serve(Layer.mergeAll(Page, Server), { disableLogger: tru
   Layer.provide(NodePnet.layer)
 )
 
-Layer.launch(Live).pipe(NodeRuntime.runMain)
+Layer.launch(Live).pipe(
+  Effect.catchTag("ServeError", ({ cause }) =>
+    Effect.andThen(
+      Console.error(`nothing listens on port ${port} of 127.0.0.1: ${String(cause)}; PORT=0 takes any that is free`),
+      Effect.sync(() => {
+        process.exitCode = 1
+      })
+    )),
+  NodeRuntime.runMain
+)
