@@ -321,6 +321,29 @@ describe("the differences of two contracts", () => {
     assert.isAtMost(listed, 20)
   })
 
+  it("follow each reference of a peer once, however often something leads to it and however it goes round", () => {
+    const mine = { payload: { type: "string" }, success: { type: "null" }, error: { not: {} }, stream: false } as const
+    let lookups = 0
+    const counted = (defs: object) =>
+      new Proxy(defs, {
+        getOwnPropertyDescriptor: (target, name) => (lookups++, Reflect.getOwnPropertyDescriptor(target, name))
+      })
+    const to = (name: string) => ({ $ref: `#/$defs/${name}` })
+    // Each lookup takes as long as the name is.
+    const long = "x".repeat(1_000)
+    const members = Array.from({ length: 500 }, () => to("a"))
+    const payload = { anyOf: members, $defs: counted({ a: to("b"), b: to(long), [long]: to(long) }) }
+    assert.isNotEmpty(differences(mine, { ...mine, payload }))
+    assert.isFalse(compatible(mine, { ...mine, payload } as any))
+    assert.isAtMost(lookups, members.length + 3)
+    // What goes round is not what else it leads to.
+    const once = { ...to("a"), $defs: { a: to("b"), b: to("c"), c: { type: "string" } } }
+    assert.isTrue(compatible(mine, { ...mine, payload: once }))
+    assert.deepStrictEqual(differences(mine, { ...mine, payload: { ...once, $defs: { ...once.$defs, c: to("a") } } }), [
+      "payload: string here, anything at the peer"
+    ])
+  })
+
   it("go together as far as each reader finds what it needs, under the tag that it knows", () => {
     const go = (mine: unknown, theirs: unknown) => compatible(mine as any, JSON.parse(JSON.stringify(theirs)))
     const value = { ...of(Base), error: jsonSchemaOf(Schema.Never) }

@@ -33,12 +33,25 @@ export interface Side {
   readonly root: Json
 }
 
+// To look a reference up takes as long as its text is, and a peer's may be of a hundred thousand characters that thousands of members lead to: each is looked up once.
+const definitions = new WeakMap<object, { readonly root: Json; readonly definition: Json | undefined }>()
+
+const definitionIn = (root: Json, object: JsonObject): Json | undefined => {
+  const known = definitions.get(object)
+  if (known !== undefined && known.root === root) return known.definition
+  const definition = definitionOf(root, object["$ref"])
+  definitions.set(object, { root, definition })
+  return definition
+}
+
 /** What a reference stands for, as far as it can be followed. */
 export const resolve = (side: Side): Side => {
   let { schema } = side
   for (let i = 0; i < maxDepth; i++) {
     const object = objectOf(schema)
-    const definition = object === undefined ? undefined : definitionOf(side.root, object["$ref"])
+    const definition = object === undefined || typeof object["$ref"] !== "string"
+      ? undefined
+      : definitionIn(side.root, object)
     if (definition === undefined) break
     schema = definition
   }
