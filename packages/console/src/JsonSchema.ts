@@ -64,6 +64,23 @@ export const numberIn = (schema: JsonObject | undefined, name: string): number |
 // So many references in a row lead somewhere, or in a circle.
 const mostReferences = 16
 
+const reference = /^#\/\$defs\/(.+)$/
+
+// To look a reference up takes as long as its text is, and thousands of schemas may lead to one: each is looked up once.
+const definitions = new WeakMap<
+  JsonObject,
+  { readonly root: JsonObject; readonly definition: JsonObject | undefined }
+>()
+
+const definitionIn = (root: JsonObject, schema: JsonObject, ref: string): JsonObject | undefined => {
+  const known = definitions.get(schema)
+  if (known !== undefined && known.root === root) return known.definition
+  const name = (reference.exec(ref)?.[1] ?? "").replaceAll("~1", "/").replaceAll("~0", "~")
+  const definition = objectOf(own(objectOf(own(root, "$defs")), name))
+  definitions.set(schema, { root, definition })
+  return definition
+}
+
 /**
  * The schema itself, through references into `root`. `undefined`: it says nothing, and anything goes.
  *
@@ -74,9 +91,8 @@ export const resolved = (root: JsonObject, schema: unknown): JsonObject | undefi
   let now = objectOf(schema)
   for (let i = 0; i < mostReferences; i++) {
     const ref = textIn(now, "$ref")
-    if (ref === undefined) return now
-    const match = /^#\/\$defs\/(.+)$/.exec(ref)
-    now = objectOf(own(objectOf(own(root, "$defs")), (match?.[1] ?? "").replaceAll("~1", "/").replaceAll("~0", "~")))
+    if (now === undefined || ref === undefined) return now
+    now = definitionIn(root, now, ref)
   }
   return undefined
 }

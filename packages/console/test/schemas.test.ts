@@ -126,6 +126,25 @@ describe("a signature", () => {
     assert.deepStrictEqual(keywordsOf(jsonSchema(Schema.Struct({}))), [])
   })
 
+  it("follows each reference once, however long it is and however many lead to it", () => {
+    let lookups = 0
+    const counted = (defs: object) =>
+      new Proxy(defs, {
+        getOwnPropertyDescriptor: (target, name) => (lookups++, Reflect.getOwnPropertyDescriptor(target, name))
+      })
+    const to = (name: string) => ({ $ref: `#/$defs/${name}` })
+    const long = "x".repeat(1_000)
+    const first = Array.from({ length: 400 }, () => to("a"))
+    const args = { prefixItems: first, $defs: counted({ a: to(long), [long]: to(long) }) }
+    assert.include(signatureOf({ name: "f", kind: "command", args }), "arg400?: any")
+    assert.deepStrictEqual(wrong(args, first), [])
+    assert.isAtMost(lookups, first.length + 2)
+    // One object may be of two schemas.
+    const ref = to("a")
+    assert.strictEqual(typeOf({ $defs: { a: { type: "string" } } }, ref), "string")
+    assert.strictEqual(typeOf({ $defs: { a: { type: "null" } } }, ref), "null")
+  })
+
   it("is short, and made in bounded time, whatever a peer describes", () => {
     const text = "x".repeat(60_000)
     const each = (name: string) => Object.fromEntries(Array.from({ length: 6 }, (_, i) => [`f${i}`, { $ref: name }]))
