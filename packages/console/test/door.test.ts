@@ -3,16 +3,19 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { keeping } from "@pnet/lab/web/keeping"
 import { trickling } from "@pnet/lab/web/trickling"
-import { Clock, Effect, FileSystem, Layer, Schema } from "effect"
+import { Clock, Effect, Fiber, FileSystem, Layer, Schema, Stream } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Rpc, RpcGroup, RpcSerialization, RpcServer } from "effect/rpc"
 import { connect } from "node:net"
 import { networkInterfaces } from "node:os"
 import { cookieFor, Door } from "../src/internal/server/door.ts"
-import { mostBytes, mostPages, serve } from "../src/internal/server/serving.ts"
-import { type Answer, ask, cookieOf, inPieces, raw, upgrade } from "./harness/http.ts"
+import { mostBytes, mostPages, serve, type Times, times } from "../src/internal/server/serving.ts"
+import { type Answer, ask, cookieOf, inPieces, raw, unread, untilEnd, upgrade } from "./harness/http.ts"
 
 const Group = RpcGroup.make(Rpc.make("ping", { success: Schema.String }))
+
+/** Called where the answer of `/endless` is given up. */
+let onCut = () => {}
 
 const routes = Layer.mergeAll(
   RpcServer.layer(Group).pipe(
@@ -27,16 +30,32 @@ const routes = Layer.mergeAll(
       yield* (yield* HttpServerRequest.HttpServerRequest).text
       return HttpServerResponse.text("tools")
     })
+  ),
+  HttpRouter.add("GET", "/slow", Effect.delay(Effect.succeed(HttpServerResponse.text("at last")), "300 millis")),
+  HttpRouter.add(
+    "GET",
+    "/endless",
+    Effect.succeed(
+      HttpServerResponse.stream(
+        Stream.forever(Stream.succeed(new Uint8Array(65_536))).pipe(Stream.ensuring(Effect.sync(() => onCut())))
+      )
+    )
   )
 )
 
 /** A console with a page of one file, for as long as the scope is open. */
-const served = (options: { readonly secret?: Uint8Array; readonly port?: number } = {}) =>
+const served = (options: { readonly secret?: Uint8Array; readonly port?: number; readonly times?: Times } = {}) =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
     const folder = yield* fs.makeTempDirectoryScoped()
     yield* fs.writeFileString(`${folder}/index.html`, "<!doctype html><title>the page</title>")
-    const { door, port } = yield* serve({ port: options.port ?? 0, folder, secret: options.secret, routes })
+    const { door, port } = yield* serve({
+      port: options.port ?? 0,
+      folder,
+      secret: options.secret,
+      routes,
+      times: options.times
+    })
     const link = door.link(yield* Clock.currentTimeMillis)
     return { door, folder, port, link, path: link.slice(link.indexOf("/?")) }
   })
@@ -56,6 +75,8 @@ const refused = (answer: Answer, why: RegExp) => {
   assert.match(answer.body, why)
   assert.notInclude(answer.body, "the page")
 }
+
+const statusesIn = (text: string) => Array.from(text.matchAll(/HTTP\/1.1 (\d+)/g), ([, status]) => Number(status))
 
 describe("the door of the console", () => {
   it.live("lets nobody in who has not opened its link, not even to the page's files", () =>
@@ -161,6 +182,48 @@ describe("the door of the console", () => {
       const { cookie, port } = yield* entered
       assert.strictEqual(yield* keeping(port, "/rpc", { upgrade: "websocket", connection: "Upgrade" }), 403)
       assert.strictEqual(yield* keeping(port, "/none", { upgrade: "websocket", connection: "Upgrade", cookie }), 404)
+    })))
+
+  it.live("ends the connection of who is not let in with the answer, whatever more he asks for on it", () =>
+    inside(Effect.gen(function*() {
+      const { port } = yield* served()
+      const get = `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`
+      // Of many that ask and read nothing, each connection would be kept for as long as they like.
+      assert.deepStrictEqual(statusesIn(yield* untilEnd(port, get.repeat(100))), [403])
+    })))
+
+  it.live("waits so long for a request to come whole, and for an answer to be taken", () =>
+    inside(Effect.gen(function*() {
+      assert.deepStrictEqual(times, { headers: 10_000, request: 60_000, unread: 60_000, looks: 5_000 })
+      const soon = yield* served({ times: { headers: 100, request: 100, unread: 60_000, looks: 10 } })
+      const cookie = cookieOf(yield* ask(soon.port, soon.path))
+      const head = (port: number, first: string) => `${first} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n`
+      const post = `${head(soon.port, "POST /mcp")}Cookie: ${cookie}\r\nContent-Length: 1000\r\n\r\nless`
+      // Nothing at all; a part of the headers, of a WebSocket's too; less of a body than was said, by whoever is let in.
+      for (const text of ["", head(soon.port, "GET /"), `${head(soon.port, "GET /rpc")}Upgrade: websocket\r\n`, post]) {
+        const answered = yield* untilEnd(soon.port, text).pipe(Effect.timeout("10 seconds"))
+        assert.deepStrictEqual(statusesIn(answered), [408], text)
+      }
+      const { path, port } = yield* served({ times: { ...times, unread: 100 } })
+      const entering = cookieOf(yield* ask(port, path))
+      const cut = yield* Effect.forkScoped(
+        Effect.callback<void>((resume) => void (onCut = () => resume(Effect.void))),
+        { startImmediately: true }
+      )
+      yield* unread(port, `${head(port, "GET /endless")}Cookie: ${entering}\r\n\r\n`)
+      yield* Fiber.join(cut).pipe(Effect.timeout("10 seconds"))
+      // Who takes it, however long nothing of an answer comes, gets all of it; and a page may be as quiet as it likes.
+      const options = { headers: { cookie: entering, origin: `http://127.0.0.1:${port}` } }
+      const page = new WebSocket(`ws://127.0.0.1:${port}/rpc`, options as never)
+      yield* Effect.callback<void>((resume) => void (page.onopen = () => resume(Effect.void)))
+      assert.strictEqual((yield* ask(port, "/slow", { headers: { cookie: entering } })).body, "at last")
+      const heard = yield* Effect.callback<string>((resume) => {
+        page.onmessage = () => resume(Effect.succeed("pong"))
+        page.onclose = () => resume(Effect.succeed("closed"))
+        page.send(`{"_tag":"Ping"}`)
+      })
+      page.close()
+      assert.strictEqual(heard, "pong")
     })))
 
   it.live("reads no body of more than a mebibyte", () =>

@@ -91,5 +91,28 @@ export const raw = (port: number, text: string): Effect.Effect<number> =>
     socket.once("close", () => resume(Effect.succeed(0)))
   })
 
+/** Sends what may be no request at all, or a part of one: all that is answered until the server ends the connection. */
+export const untilEnd = (port: number, text: string): Effect.Effect<string> =>
+  Effect.callback((resume) => {
+    let answered = ""
+    const socket = connect({ host: "127.0.0.1", port }, () => socket.write(text))
+    socket.on("error", () => {})
+    socket.on("data", (data) => answered += data.toString())
+    socket.once("close", () => resume(Effect.succeed(answered)))
+    return Effect.sync(() => socket.destroy())
+  })
+
+/** Asks, and reads nothing until the scope closes. */
+export const unread = (port: number, text: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const socket = connect({ host: "127.0.0.1", port }, () => socket.write(text))
+      socket.pause()
+      socket.on("error", () => {})
+      return socket
+    }),
+    (socket) => Effect.sync(() => void socket.destroy())
+  )
+
 /** The cookie of a link, as a browser would send it. */
 export const cookieOf = (answer: Answer): string => String([answer.headers["set-cookie"]].flat()[0]).split(";", 1)[0]!

@@ -31,6 +31,20 @@ export const mostPages = 16
 /** Bytes of a message of the page, and of the body of a request. */
 export const mostBytes = 1_048_576
 
+/** How long a connection may take, in milliseconds. */
+export interface Times {
+  /** Until the headers of a request are whole. */
+  readonly headers: number
+  /** Until all of it is. */
+  readonly request: number
+  /** While nothing is taken of an answer. Node's server has none for that. */
+  readonly unread: number
+  /** How often it is looked whether a request is late. Node looks twice a minute, and has no more time than that then. */
+  readonly looks: number
+}
+
+export const times: Times = { headers: 10_000, request: 60_000, unread: 60_000, looks: 5_000 }
+
 /** Of a page's connection. What comes in more pieces than a browser makes of it takes hundreds of bytes for each. */
 const websocket = { maxPayload: mostBytes, maxFragments: 256, maxBufferedChunks: 4_096, closeTimeout: 1_000 }
 
@@ -93,7 +107,8 @@ const guarded = (door: Door.Door, app: App) => {
     switch (verdict._tag) {
       case "Refuse":
         yield* Effect.logDebug(`the console refused a request: ${verdict.why}`)
-        return told(request, 403, verdict.why, verdict.remedy)
+        // Whoever is not let in has this answer, and no connection: by asking on, and reading nothing, he would keep it.
+        return HttpServerResponse.setHeader(told(request, 403, verdict.why, verdict.remedy), "connection", "close")
       case "Enter":
         return page(entrance, 200, { "set-cookie": verdict.cookie })
       case "Pass": {
@@ -142,17 +157,26 @@ export const serve = Effect.fnUntraced(function*<E, R>(options: {
   /** What proves cookies; by default they are good until it ends. */
   readonly secret: Uint8Array | undefined
   readonly routes: Layer.Layer<never, E, R>
+  readonly times?: Times | undefined
 }) {
+  const { headers, looks, request, unread } = options.times ?? times
   const server = yield* NodeHttpServer.make(
     () => {
       const made = createServer({
         maxHeaderSize: 16_384,
-        headersTimeout: 10_000,
-        requestTimeout: 60_000,
+        headersTimeout: headers,
+        requestTimeout: request,
+        connectionsCheckingInterval: looks,
         // A second `Host` would be as good as none otherwise.
         joinDuplicateHeaders: true
       })
       made.maxConnections = mostConnections
+      made.timeout = unread
+      // Where nothing waits to be taken the answer itself is slow, which it may be: a call of an assistant's takes as long as it takes.
+      made.on("request", (_, response) =>
+        response.on("timeout", (socket) => {
+          if (socket.writableLength > 0) socket.destroy()
+        }))
       // No time of the server is for one that asked for a WebSocket: what was answered and ended is open for as long as the other end likes.
       made.on("upgrade", (_, socket) => socket.once("finish", () => socket.destroy()))
       return made

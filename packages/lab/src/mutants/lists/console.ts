@@ -63,6 +63,21 @@ const serving = of("console-serving", `${server}/serving.ts`, suites("console/do
     `socket`,
     "whoever is on this machine takes all connections with requests that were refused, and keeps them"
   ],
+  "refused": [
+    `"connection", "close")`,
+    `"x-connection", "close")`,
+    "whoever is on this machine asks on one connection for as long as he likes, and reads nothing"
+  ],
+  "unread": [
+    `made.timeout = unread`,
+    `void unread`,
+    "whoever takes nothing of an answer keeps the connection for ever"
+  ],
+  "looks": [
+    `connectionsCheckingInterval: looks,`,
+    ``,
+    "a request that never comes whole is waited for four times as long"
+  ],
   "chunks": [
     `maxBufferedChunks: 4_096`,
     `maxBufferedChunks: 0`,
