@@ -626,6 +626,11 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "Who sends more is cut off; who has more to write waits."
   ],
   [
+    "Of a connection before its WebSocket is taken: until a request has come; how many; an answer that nobody takes",
+    "the server's: Node's 60 s for headers, 300 s in all, looked at every 30 s; any number; for ever",
+    "Give the server [bounds of yours](browser.md#the-server)."
+  ],
+  [
     "Of a WebSocket: a message; its pieces; what the system holds of what was sent, before nothing more is",
     "65,536 bytes; 256; 1 MiB, of which 512 bytes for each message",
     "The connection ends; who has more to write waits. What a server holds is known on Node; on another platform the window of the other end bounds it."
