@@ -59,9 +59,12 @@ describe("lab", () => {
       const swarm = yield* run("swarm", "--seed", "2", "--seconds", "3", "--nodes", "2")
       assert.isTrue(Exit.isSuccess(swarm.exit), swarm.printed)
       assert.include(swarm.printed, "1 seeds, 0 failed")
+      const { stackTraceLimit } = Error
       const swarms = yield* run("swarm", "--seeds", "3", "--jobs", "2", "--seconds", "3", "--nodes", "2")
       assert.isTrue(Exit.isSuccess(swarms.exit), swarms.printed)
       assert.match(swarms.printed, /3 seeds, 0 failed: .* in 2 processes/)
+      // Errors of swarms have no stacks, which is for nobody else in this process.
+      assert.strictEqual(Error.stackTraceLimit, stackTraceLimit)
       const fuzz = yield* run("fuzz", "--seconds", "0.05", "--only", "packet", "--seed", "3")
       assert.isTrue(Exit.isSuccess(fuzz.exit), fuzz.printed)
       assert.include(fuzz.printed, "seeds from 3 on")

@@ -99,6 +99,12 @@ const makeRuns = (values: Values): Effect.Effect<ReadonlyArray<Run>, never, Scop
 /** Swarms. */
 export const swarm = Command.make("swarm", flags, (values) =>
   Effect.gen(function*() {
+    const limit = Error.stackTraceLimit
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        Error.stackTraceLimit = limit
+      })
+    )
     stacks(values.seed !== undefined)
     const { first, last } = Seeds.range(values)
     const output = yield* Console.Console
