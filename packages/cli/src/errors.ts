@@ -195,6 +195,8 @@ const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
     hint: `it is a fault of the function, and where its node runs it is known why; what it takes: ${functionOf(error)}`
   }),
   ContractError: (error) => ({ hint: `what it says that it gives: ${functionOf(error)}` }),
+  // Where in the options it is comes on a line of its own, and of this there is one.
+  OptionsError: (error) => ({ message: atCommandLine(messageOf(error)).replace(/\s*\n\s*/g, " ") }),
   KeyHeldError: (error) => {
     const since = field(field(error, "holder"), "since")
     return {

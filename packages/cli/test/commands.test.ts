@@ -404,6 +404,47 @@ describe("config", () => {
     })))
 })
 
+describe("where the node is", () => {
+  it.effect("is refused with the flag or variable, the value, what was expected and what to give", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const refused = (env: Record<string, string>, ...words: ReadonlyArray<string>) =>
+        Effect.map(alice.runWith({ env }, ...words), ({ code, stderr, stdout }) => {
+          assert.strictEqual(code, 2)
+          assert.strictEqual(stdout, "")
+          return stderr
+        })
+      const ofBind =
+        "expected an IPv4 or IPv6 address\n  give 0.0.0.0 for every network, 127.0.0.1 for this machine alone, or the address of one of this machine's interfaces\n"
+      assert.strictEqual(
+        yield* refused({}, "peers", "--bind", "localhost"),
+        `pnet: --bind "localhost" was refused: ${ofBind}`
+      )
+      assert.strictEqual(
+        yield* refused({ PNET_BIND_IP: "localhost" }, "doctor"),
+        `pnet: PNET_BIND_IP "localhost" was refused: ${ofBind}`
+      )
+      // Of a list the one that is wrong.
+      const ofPeers = yield* refused({}, "call", "--peers", "127.0.0.1:4000,foo:bar", "bob", "one")
+      assert.match(
+        ofPeers,
+        /^pnet: --peers "foo:bar" was refused: expected host:port, \[host\]:port or name:port, and a port above 0\n  give [^\\\n]*\n$/
+      )
+      assert.match(
+        yield* refused({}, "up", "--advertise-port", "0"),
+        /^pnet: --advertise-port "0" was refused: expected a value greater than 0\n  give [^\\\n]*\n$/
+      )
+      const [said] = (yield* refused({}, "peers", "--network", "x".repeat(70), "--json")).split("\n")
+      assert.deepStrictEqual(JSON.parse(said!), {
+        type: "error",
+        error: "usage",
+        message: `--network "${"x".repeat(70)}" was refused: expected 1 to 64 bytes of UTF-8, got 70`,
+        hint: "give a short name, the same on all machines of the network",
+        exit: "usage",
+        code: 2
+      })
+    })))
+})
+
 describe("names", () => {
   it.effect("takes a numbered name where that of the settings is in use, and fails where it was asked for by its flag", () =>
     inHome(Effect.fnUntraced(function*(alice) {

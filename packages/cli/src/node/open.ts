@@ -26,6 +26,7 @@ import { Settings } from "../settings/Settings.ts"
 import { beyond } from "./beyond.ts"
 import { followKeys } from "./followKeys.ts"
 import { type KeyHeldError, NodeParts, type PartError } from "./NodeParts.ts"
+import { place } from "./place.ts"
 import { remember } from "./remember.ts"
 
 /** The node, and what was found out on the way. */
@@ -123,6 +124,7 @@ export const open = Effect.fnUntraced(function*(options: Options = {}): Effect.f
   const output = yield* Output
   const { sources, values } = settings
   const { taken = sources.name.from === "flag" ? "fail" : "number", ...rest } = options
+  const placed = yield* place
   if (sources.networkKey.from === "flag" || sources.networkKey.from === "environment") {
     yield* output.warn(
       `others on this machine may see the network key in ${sources.networkKey.where}; ` +
@@ -140,19 +142,13 @@ export const open = Effect.fnUntraced(function*(options: Options = {}): Effect.f
     granting ? Trust.open(parts.trust(settings)) : parts.trust(settings),
     Layer.succeedContext(machine)
   ))
-  const place = {
-    networkId: values.network,
-    ...(networkKeys.length === 0 ? {} : { networkKeys }),
-    bindIp,
-    advertisePort: values.advertisePort,
-    peers: values.peers
-  }
+  const there = { ...placed, ...(networkKeys.length === 0 ? {} : { networkKeys }), bindIp }
   const layer = CommandNode.layerWithConfig({
     ...rest,
     name,
     identity,
     serverPort: values.port,
-    ...place
+    ...there
   } as CommandNode.Options).pipe(Layer.provide(Layer.succeedContext(Context.merge(machine, trust))))
   const context = yield* Layer.build(layer)
   const node = Context.get(context, CommandNode.CommandNode)
@@ -167,7 +163,7 @@ export const open = Effect.fnUntraced(function*(options: Options = {}): Effect.f
     canGrant: granting || values.allowList !== undefined || values.authority !== undefined,
     context: Context.merge(Context.merge(machine, trust), context),
     // Its own port is in use, by the node itself.
-    diagnose: Effect.suspend(() => Diagnose.run({ ...place, serverPort: 0 } as Diagnose.Options)).pipe(
+    diagnose: Effect.suspend(() => Diagnose.run({ ...there, serverPort: 0 } as Diagnose.Options)).pipe(
       Effect.provideContext(machine)
     )
   }

@@ -13,6 +13,7 @@ import { exits } from "../exit.ts"
 import { findOne } from "../node/find.ts"
 import { NodeParts } from "../node/NodeParts.ts"
 import { open } from "../node/open.ts"
+import { place } from "../node/place.ts"
 import { Output } from "../output/Output.ts"
 import type { Shape } from "../output/shapes.ts"
 import { Settings } from "../settings/Settings.ts"
@@ -140,6 +141,7 @@ export const run = Effect.fnUntraced(function*({ peer }: Input<typeof doctor>) {
   const output = yield* Output
   const parts = yield* NodeParts
   const { values } = yield* Settings
+  const placed = yield* place
   const all: Array<Found> = []
   const say = (finding: Found) => {
     all.push(finding)
@@ -155,10 +157,7 @@ export const run = Effect.fnUntraced(function*({ peer }: Input<typeof doctor>) {
         ...(running ? {} : { name: values.name, serverPort: values.port }),
         ...(identity === undefined ? {} : { identity }),
         ...(networkKeys.length === 0 ? {} : { networkKeys }),
-        networkId: values.network,
-        bindIp: values.bind,
-        advertisePort: values.advertisePort,
-        peers: values.peers
+        ...placed
       }).pipe(Effect.provide(parts.machine))
     )
     yield* Effect.forEach(findings, (finding) => say(shapeOf(finding)))
