@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
-import { Effect, Path } from "effect"
+import { Effect, Fiber, Path } from "effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -86,6 +86,45 @@ describe("up --module", () => {
         values(stdout).filter(({ event }) => event === "called").map((one) => `${one["function"]} ${one["reason"]}`),
         ["add ok", "later ok", "nested ok", "fails failed", "buy failed"]
       )
+    }).pipe(Effect.scoped, Effect.provide(Home.layer)))
+
+  it.effect("says of a call whose caller gave up, or whose time was up, that it was given up", () =>
+    Effect.gen(function*() {
+      const { network, nodes } = yield* Home
+      const alice = yield* desk(network, "alice")
+      const file = module(`
+        import { Effect } from "effect"
+        export const slow = () => Effect.never
+        export const promised = () => new Promise(() => {})
+        export const rejected = () => Promise.reject(new Error("no"))
+        export const fails = () => Effect.fail("no")
+      `)
+      const up = yield* alice.start("up", "--module", file, "--open")
+      yield* up.says("; serves fails, promised, rejected, slow")
+      const { node } = nodes.bob
+      yield* node.peers.awaitPeer("alice")
+      for (const name of ["slow", "promised"]) {
+        const late = yield* Effect.flip(node.target("alice", { timeout: "2 seconds" })(name))
+        assert.strictEqual(late._tag, "DeadlineError")
+        yield* up.says(new RegExp(`bob called ${name}: given up, \\d+ ms`))
+        const going = yield* Effect.forkChild(node.target("alice")(name))
+        yield* Effect.sleep("3 seconds")
+        yield* Fiber.interrupt(going)
+        yield* up.says(new RegExp(`(bob called ${name}: given up[^]*){2}`))
+      }
+      for (const name of ["rejected", "fails"]) {
+        yield* Effect.flip(node.target("alice")(name))
+        yield* up.says(`bob called ${name}: failed`)
+      }
+      const { stdout } = yield* up.interrupt
+      assert.deepStrictEqual(stdout.match(/(?<=called )\w+: [a-z ]+/g), [
+        "slow: given up",
+        "slow: given up",
+        "promised: given up",
+        "promised: given up",
+        "rejected: failed",
+        "fails: failed"
+      ])
     }).pipe(Effect.scoped, Effect.provide(Home.layer)))
 
   it.effect("is refused where it would be for everybody, and where it cannot be loaded or built", () =>

@@ -1,8 +1,12 @@
 /** Commands of the shell as functions: what of a caller's gets where, and what becomes of it. Each is a process, of a few milliseconds. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
+import type * as AdvancedNode from "@pnet/core/AdvancedNode"
+import type * as Command from "@pnet/core/Command"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -187,6 +191,29 @@ describe("--fn", () => {
       const { commands, streams } = yield* serve(functions, () => Effect.void)
       assert.deepStrictEqual(streams.map(({ name }) => name), ["cat", "ls"])
       assert.strictEqual(commands.length, 4)
+    }).pipe(Effect.provide(NodeServices.layer)))
+
+  it.live("says how each call ended: that it was given up is no failure", () =>
+    Effect.gen(function*() {
+      const said: Array<unknown> = []
+      const { commands, streams } = yield* serve(
+        [fn("echo ready; exec sleep 600"), fn("true"), fn("false")],
+        (event) => Effect.sync(() => said.push(event.reason))
+      )
+      const call = { from, kwargs: {} } as unknown as Command.Call
+      const handled = (at: number) => Effect.exit(commands[at]!.handler(call) as Effect.Effect<unknown, unknown>)
+      for (const at of [1, 2]) yield* handled(at)
+      assert.deepStrictEqual(said.splice(0), ["ok", "failed"])
+      yield* Fiber.interrupt(yield* Effect.forkChild(handled(0), { startImmediately: true }))
+      assert.deepStrictEqual(said.splice(0), ["given up"])
+      const piped = streams[0]!.handler({ from, bytes: Stream.never } as unknown as AdvancedNode.Call)
+      const ready = yield* Deferred.make<void>()
+      const piping = yield* Effect.forkChild(
+        Stream.runForEach(piped, () => Deferred.succeed(ready, undefined))
+      )
+      yield* Deferred.await(ready)
+      yield* Fiber.interrupt(piping)
+      assert.deepStrictEqual(said, ["given up"])
     }).pipe(Effect.provide(NodeServices.layer)))
 
   it.effect("says what it takes, and not what it runs", () =>

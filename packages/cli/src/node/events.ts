@@ -4,8 +4,10 @@
 import { formatEndpoint } from "@pnet/core/Advert"
 import type { PeerEvent } from "@pnet/core/Peers"
 import * as PublicKey from "@pnet/core/PublicKey"
+import * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type { Shape } from "../output/shapes.ts"
 
 type Event = Shape<"event">
@@ -66,11 +68,22 @@ export const now: Effect.Effect<string> = Effect.map(DateTime.now, DateTime.form
 export const ownEvent = (event: Omit<Event, "time">): Effect.Effect<Event> =>
   Effect.map(now, (time) => ({ time, ...event }))
 
+/** How a call ended. `given up`: nobody wanted its answer any more, since its caller was interrupted or left, its time was up, or this node ends. */
+export type CallEnd = "ok" | "failed" | "given up"
+
+/** How a call ended, by what its handler came to: whoever gives up a call interrupts it. */
+export const endOf = (exit: Exit.Exit<unknown, unknown>): CallEnd =>
+  Exit.isSuccess(exit) ? "ok" : Cause.hasInterruptsOnly(exit.cause) ? "given up" : "failed"
+
 /** A call that ended. */
-export const called = (name: string, peer: string, ms: number, isOk: boolean): Omit<Event, "time"> => {
-  const reason = isOk ? "ok" : "failed"
-  return { event: "called", peer, function: name, ms, reason, text: `${peer} called ${name}: ${reason}, ${ms} ms` }
-}
+export const called = (name: string, peer: string, ms: number, reason: CallEnd): Omit<Event, "time"> => ({
+  event: "called",
+  peer,
+  function: name,
+  ms,
+  reason,
+  text: `${peer} called ${name}: ${reason}, ${ms} ms`
+})
 
 /** An event of a peer; `undefined` where there is nothing to print. */
 export const eventOf = (event: PeerEvent): Effect.Effect<Event | undefined> => {

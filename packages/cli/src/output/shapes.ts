@@ -53,7 +53,13 @@ const Event = Schema.Struct({
   peer: Schema.optionalKey(Name),
   fingerprint: Schema.optionalKey(Fingerprint),
   address: Schema.optionalKey(Address),
-  reason: Schema.optionalKey(Schema.String.annotate(note("Why, in one word of the event's."))),
+  reason: Schema.optionalKey(
+    Schema.String.annotate(
+      note(
+        "Why, in a word or two of the event's. Of a call how it ended: `ok`, `failed`, or `given up`, where its caller was interrupted or left, its time was up, or this node ends."
+      )
+    )
+  ),
   function: Schema.optionalKey(Schema.String.annotate(note("The function that was called."))),
   ms: Schema.optionalKey(Millis),
   text: Schema.String.annotate(note("The same for people."))

@@ -8,7 +8,7 @@ import * as Stream from "effect/Stream"
 import { landing } from "../commands/landing.ts"
 import type { up } from "../commands/up.ts"
 import { Problem } from "../errors.ts"
-import { called, eventOf, ownEvent } from "../node/events.ts"
+import { called, type CallEnd, eventOf, ownEvent } from "../node/events.ts"
 import { guarded } from "../node/guarded.ts"
 import { open } from "../node/open.ts"
 import { Output } from "../output/Output.ts"
@@ -49,7 +49,7 @@ const ofModules = Effect.fnUntraced(function*(files: ReadonlyArray<string>, say:
   const fork = Effect.runForkWith(yield* Effect.context<never>())
   const told = (name: string, from: { readonly name: string }) => {
     const began = clock.currentTimeMillisUnsafe()
-    return (isOk: boolean) => void fork(say(called(name, from.name, clock.currentTimeMillisUnsafe() - began, isOk)))
+    return (end: CallEnd) => void fork(say(called(name, from.name, clock.currentTimeMillisUnsafe() - began, end)))
   }
   return { ...serving(parts, told), beside: (node: CommandNodeService) => beside(parts, node) }
 })

@@ -15,12 +15,12 @@ import { CommandNode, type CommandNodeService } from "@pnet/core/CommandNode"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import { pathToFileURL } from "node:url"
 import { Problem } from "../errors.ts"
+import { type CallEnd, endOf } from "../node/events.ts"
 import { quoted } from "../output/quoted.ts"
 import { provideTo } from "./provide.ts"
 
@@ -177,48 +177,61 @@ export const beside = ({ layers }: Parts, node: CommandNodeService) =>
     { discard: true }
   )
 
+/** Who is told how a call ended, once it is known who called what. */
+type Told = (name: string, from: Caller["Service"]) => (end: CallEnd) => void
+
 /** Tells of each call of a handler, and leaves what it gives as it is: an Effect, a promise or a value. */
-const telling =
-  (handler: Command.Handler, began: () => (isOk: boolean) => void): Command.Handler => (call, ...args) => {
-    const ended = began()
-    try {
-      const given: unknown = handler(call, ...args)
-      if (Effect.isEffect(given)) {
-        return Effect.onExit(
-          given as Effect.Effect<unknown, unknown>,
-          (exit) => Effect.sync(() => ended(Exit.isSuccess(exit)))
-        )
-      }
-      if (typeof given === "object" && given !== null && "then" in given && typeof given.then === "function") {
-        return Promise.resolve(given as PromiseLike<Command.Value>).then((value) => {
-          ended(true)
-          return value
-        }, (error: unknown) => {
-          ended(false)
-          throw error
-        })
-      }
-      ended(true)
-      return given as Command.Value
-    } catch (error) {
-      ended(false)
-      throw error
+const telling = (name: string, handler: Command.Handler, told: Told): Command.Handler => (call, ...args) => {
+  const ended = told(name, call.from)
+  try {
+    const given: unknown = handler(call, ...args)
+    if (Effect.isEffect(given)) {
+      return Effect.onExit(
+        given as Effect.Effect<unknown, unknown>,
+        (exit) => Effect.sync(() => ended(endOf(exit)))
+      )
     }
+    if (typeof given === "object" && given !== null && "then" in given && typeof given.then === "function") {
+      return promised(given as PromiseLike<Command.Value>, call.signal, ended)
+    }
+    ended("ok")
+    return given as Command.Value
+  } catch (error) {
+    ended("failed")
+    throw error
   }
+}
+
+/** A promise goes on when its caller has given up, and what it comes to then is nobody's. */
+const promised = (
+  given: PromiseLike<Command.Value>,
+  signal: AbortSignal,
+  ended: (end: CallEnd) => void
+): Promise<Command.Value> => {
+  let isTold = false
+  const tell = (end: CallEnd) => {
+    if (!isTold) ended(end)
+    isTold = true
+  }
+  signal.addEventListener("abort", () => tell("given up"))
+  return Promise.resolve(given).then((value) => {
+    tell("ok")
+    return value
+  }, (error: unknown) => {
+    tell("failed")
+    throw error
+  })
+}
 
 /** The functions of modules, as they are served, with each call told. */
-export const serving = (parts: Parts, told: (name: string, from: Caller["Service"]) => (isOk: boolean) => void) => ({
+export const serving = (parts: Parts, told: Told) => ({
   functions: Object.fromEntries(
-    Object.entries(parts.functions).map(([name, handler]): [string, Command.Handler] => [
-      name,
-      (call, ...args) => telling(handler, () => told(name, call.from))(call, ...args)
-    ])
+    Object.entries(parts.functions).map(([name, handler]) => [name, telling(name, handler, told)])
   ),
   commands: parts.commands.map((one): Command.Implementation => ({
     ...one,
-    handler: (call, ...args) =>
-      telling(one.handler as Command.Handler, () => told(one.command.name, call.from))(call, ...args) as PromiseLike<
-        unknown
-      >
+    handler: telling(one.command.name, one.handler as Command.Handler, told) as (
+      ...given: ReadonlyArray<any>
+    ) => PromiseLike<unknown>
   }))
 })

@@ -8,7 +8,7 @@ import type * as AdvancedNode from "@pnet/core/AdvancedNode"
 import * as Command from "@pnet/core/Command"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as ChildProcess from "effect/process/ChildProcess"
@@ -16,7 +16,7 @@ import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Problem } from "../errors.ts"
-import { called, type ownEvent } from "../node/events.ts"
+import { called, endOf, type ownEvent } from "../node/events.ts"
 import * as Stragglers from "./stragglers.ts"
 
 /** What an argument may be. */
@@ -251,7 +251,7 @@ export const serve = Effect.fnUntraced(function*(
 ) {
   const services = yield* Effect.context<ChildProcessSpawner | FileSystem.FileSystem>()
   const told = (name: string, from: Calling["from"], began: number, exit: Exit.Exit<unknown, unknown>) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => say(called(name, from.name, now - began, Exit.isSuccess(exit))))
+    Effect.flatMap(Clock.currentTimeMillis, (now) => say(called(name, from.name, now - began, endOf(exit))))
   const commands = functions.map((fn) =>
     Command.implement(contractOf(fn), (call, ...given) => {
       const hasArgs = fn.args.length > 0
