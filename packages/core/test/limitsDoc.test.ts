@@ -406,7 +406,7 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "The newcomers are told by two further broadcasts within a second."
   ],
   [
-    "On a LAN of many: answers to who asks for an advert",
+    "Answers to who asks for an advert by a datagram",
     "32 a second in all, 5 a second to one socket; to who asks all, as to any newcomer",
     "The question is not answered: it is asked again, or by a connection."
   ],
@@ -429,6 +429,11 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "Silent peers that adverts alone place at one host and that are asked there at once; questions to it in a second",
     "128 divided by the peers that are known, 2 to 8; 16",
     "They wait for their turn, and are lost by their silence where it does not come."
+  ],
+  [
+    "On a LAN of few: questions by a datagram to peers that are not heard, at one host of other machines",
+    "16 a second",
+    "It is asked as soon as there is room, and is a suspect in its time, asked or not."
   ],
   [
     "On a LAN of many: peers at one host that are asked since others named them",

@@ -15,7 +15,7 @@ const onePeer = (interval: number) => {
   const seen = { name: "bob" as Packet.NodeName, publicKey }
   const entry = new Entry(seen, "10.0.0.1", new Addresses(4, undefined), undefined, 0)
   entry.places = new Places({ host: "10.0.0.1", port: 50_000 })
-  const state = { at: 3_000, asked: 0 }
+  const state = { at: 3_000, asked: 0, interval }
   let known: Discovery.Known | undefined
   const asking = new Asking({
     config: {
@@ -26,7 +26,7 @@ const onePeer = (interval: number) => {
       attend: (told) => {
         known = told
       },
-      interval: () => interval,
+      interval: () => state.interval,
       who: () =>
         Effect.sync(() => {
           state.asked++
@@ -51,7 +51,7 @@ const onePeer = (interval: number) => {
       state.at += 500
       return asking.round(state.at, frozen).length
     })
-  return { state, round, doubted: () => known!.doubted(publicKey, "10.0.0.2") }
+  return { asking, entry, state, round, doubted: () => known!.doubted(publicKey, "10.0.0.2") }
 }
 
 describe("peers of a crowd", () => {
@@ -124,5 +124,48 @@ describe("peers of a crowd", () => {
       while ((yield* round(false)) === 0 && rounds++ < 100);
       assert.isBelow(rounds, 100)
       assert.strictEqual(state.asked, 3)
+    }))
+
+  it.effect("that are quiet, of few, are asked three times, a slice apart, and are no suspects for that they do not answer", () =>
+    Effect.gen(function*() {
+      const { asking, entry, round, state } = onePeer(2_500)
+      assert.strictEqual(asking.quietAt(entry), 5_625)
+      state.at = 6_000
+      asking.askQuiet(entry, state.at)
+      const asked = [state.asked]
+      let silent = 0
+      for (let i = 0; i < 6; i++) {
+        silent += yield* round(false)
+        asked.push(state.asked)
+      }
+      assert.deepStrictEqual([asked, silent], [[1, 2, 3, 3, 3, 3, 3], 0])
+      // Not asked again for the same silence, and for the next.
+      assert.isUndefined(asking.quietAt(entry))
+      entry.heardAt = state.at + 1
+      yield* round(false)
+      assert.strictEqual(asking.quietAt(entry), entry.heardAt + 5_625)
+    }))
+
+  it.effect("that are quiet and that others name then are asked once more, and are suspects", () =>
+    Effect.gen(function*() {
+      const { asking, doubted, entry, round, state } = onePeer(2_500)
+      asking.askQuiet(entry, state.at)
+      doubted()
+      for (let i = 0; i < 3; i++) assert.strictEqual(yield* round(false), 0)
+      assert.strictEqual(state.asked, 3)
+      state.at += 10_000
+      doubted()
+      const silent = yield* Effect.forEach([1, 2, 3], () => round(false))
+      assert.deepStrictEqual([silent, state.asked], [[0, 0, 1], 4])
+    }))
+
+  it.effect("that were quiet before there was a crowd are suspects as any that are silent there", () =>
+    Effect.gen(function*() {
+      const { asking, entry, round, state } = onePeer(2_500)
+      asking.askQuiet(entry, state.at)
+      for (let i = 0; i < 4; i++) assert.strictEqual(yield* round(false), 0)
+      state.interval = 5_000
+      assert.isTrue(asking.asksFirst(entry, state.at))
+      assert.strictEqual(yield* round(false), 1)
     }))
 })

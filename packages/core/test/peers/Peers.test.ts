@@ -2246,7 +2246,7 @@ describe("peers of a crowd", () => {
       }).pipe(quietly))
   }
 
-  /** Peers at sockets of their own, and which of these are asked: so few that it asks none by itself. */
+  /** Peers at sockets of their own, and which of these are asked: so few that it asks none by itself that was heard in the last 5.6 s. */
   const askedOf = (labels: ReadonlyArray<string>) =>
     Effect.gen(function*() {
       const asked: Array<string> = []
@@ -2283,6 +2283,9 @@ describe("peers of a crowd", () => {
       const { asked, crowd, key } = yield* askedOf(["bob", "carol"])
       const madeUp = Array.from({ length: 40 }, (_, i) => `n${i}`)
       for (const label of madeUp) crowd.hear(label, key(label), 1_000, { source: { host: "10.0.0.77", port: 50_000 } })
+      for (const [i, label] of ["bob", "carol"].entries()) {
+        crowd.hear(label, key(label), 1_000, { source: { host: `10.0.0.${i + 1}`, port: 50_000 + i } })
+      }
       yield* pass("2600 millis")
       for (let i = 0; i < 10; i++) {
         for (const label of madeUp) crowd.doubted(key(label), `10.0.1.${i}`)

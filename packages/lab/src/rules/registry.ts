@@ -455,6 +455,17 @@ const discovery: Readonly<Record<string, Titles>> = {
     ],
     "is dropped and counted, and leads to nothing": ["crowd-malformed"]
   },
+  "core/test/peers/Quiet.sim.test.ts": {
+    "for its broadcasts are forbidden, is asked by datagrams: nobody suspects it, or connects for that, and its crash is noticed as any":
+      [
+        "table-quiet"
+      ],
+    "and knows no question by datagram is asked by a connection as before, and is not lost": ["table-quiet"],
+    "but was made up at the address of another has each node ask there 16 times a second at most, however many are made up":
+      [
+        "table-quiet"
+      ]
+  },
   "core/test/peers/Crowd.sim.test.ts": {
     "of several versions gets along: nodes that broadcast always, and are never asked, are known and missed as the others":
       ["crowd-ask-peers"],

@@ -1,7 +1,8 @@
 /**
- * Peers of a crowd, a LAN of so many nodes that each says its advert seldom, so that silence tells little. Some are asked, drawn by chance from
- * those not heard for a while: so each is asked by somebody again and again, whoever that is, and whoever would like to be. Who does not answer is a suspect, and is
- * asked by a connection, as any suspect. Who is lost, or nearly, is named to all.
+ * Peers that are asked by a datagram, where a LAN has such questions. Of few, who is not heard for long is asked before its silence makes it a suspect: its
+ * broadcasts may be lost, or forbidden where it is, and a question costs much less than a connection. A crowd is a LAN of so many nodes that each says its advert
+ * seldom, so that silence tells little. Some are asked there, drawn by chance from those not heard for a while: so each is asked by somebody again and again, whoever
+ * that is, and whoever would like to be. Who does not answer is a suspect, and is asked by a connection, as any suspect. Who is lost, or nearly, is named to all.
  *
  * What bites: a name that others name is a reason to ask, and no more. It is asked first, if there was time for it, and at a bounded rate of which each host that
  * names some has its share, so that who lies makes nobody lose anybody, and nodes ask a little.
@@ -18,6 +19,7 @@ import type { PublicKey } from "../../PublicKey.ts"
 import * as AtOnce from "../base/atOnce.ts"
 import * as Rate from "../base/rate.ts"
 import { remember } from "../base/remember.ts"
+import { isLoopback } from "../discovery/interfaces.ts"
 import { type Doubt, Doubts } from "./doubts.ts"
 import type { Entry } from "./entry.ts"
 import { GuardedCrowd } from "./guardedCrowd.ts"
@@ -31,6 +33,10 @@ const looks = 8
 const heardWithin = 1.5
 // Questions, a slice apart. A slice after the last one it is a suspect.
 const questions = 3
+// In intervals: who was silent for so long on a LAN of few is asked, in time for its questions before it is a suspect. Two adverts of it were missed.
+const quietAfter = 2.25
+// At one host in a second: whoever makes peers up can say that they are anywhere.
+const questionsAtHost = 16
 // One that was named to all has a slice to say by itself that it is there, and is asked once, or once at each place it may be at.
 const respite = 1
 // In milliseconds: a peer that was named is not asked for that again so soon, unless it was heard since, and another host names it.
@@ -51,6 +57,8 @@ interface Asked {
   next: number
   /** Whether any went out. */
   sent: boolean
+  /** Of few: it is a suspect when it was silent for long, and not when it has not answered. */
+  readonly isQuiet: boolean
   /** It was silent for so long that it is a suspect without an answer, asked or not. */
   isSilent: boolean
 }
@@ -78,6 +86,7 @@ export class Asking {
   readonly #doubts = new Doubts()
   readonly #doubtRate: Rate.Rate
   readonly #doubtRateOf: Rate.Rates
+  readonly #quietRateOf = Rate.bySource(questionsAtHost)
   #sending = 0
 
   constructor(parts: Parts) {
@@ -118,18 +127,26 @@ export class Asking {
     for (const [entry, asked] of this.#asked) {
       if (!this.#isOpen(entry, asked)) this.#asked.delete(entry)
       else if (asked.wait > 0) asked.wait--
-      else if (asked.left > 0) {
-        if (this.#send(crowd, entry.places!.at(asked.next))) asked.sent = true
-        if (frozen) continue
-        asked.left--
-        asked.next++
-      } else {
+      else if (asked.left > 0) this.#question(crowd, entry, asked, at, frozen)
+      else if (!asked.isQuiet || asked.isSilent) {
         this.#asked.delete(entry)
         // Where there is nothing to ask with, only silence tells.
         if (asked.sent || asked.isSilent || this.isDoubted(entry)) silent.push(entry)
       }
     }
     return silent
+  }
+
+  /** On a LAN of few: when a peer is to be asked that is silent, by the monotonic clock in milliseconds. Not where it cannot be, or is being asked. */
+  quietAt(entry: Entry): number | undefined {
+    if (this.#crowd === undefined || entry.places === undefined || this.#asked.has(entry)) return undefined
+    return entry.heardAt + quietAfter * this.#interval
+  }
+
+  /** Asks it, at once and by `round`. */
+  askQuiet(entry: Entry, at: number): void {
+    const asked = this.#ask(entry, at, 0, questions, true)
+    if (this.#crowd !== undefined) this.#question(this.#crowd, entry, asked, at, false)
   }
 
   /**
@@ -162,8 +179,25 @@ export class Asking {
     return Effect.suspend(() => random.nextDoubleUnsafe() < echoes / table.size ? say : Effect.void)
   }
 
-  #ask(entry: Entry, since: number, wait: number, left: number): void {
-    this.#asked.set(entry, { since, wait, left, next: 0, sent: false, isSilent: false })
+  #ask(entry: Entry, since: number, wait: number, left: number, isQuiet = false): Asked {
+    const asked = { since, wait, left, next: 0, sent: false, isQuiet, isSilent: false }
+    this.#asked.set(entry, asked)
+    return asked
+  }
+
+  /** Asks one of the questions; it does not count where this process was frozen. */
+  #question(crowd: Crowd, entry: Entry, asked: Asked, at: number, frozen: boolean): void {
+    const place = entry.places!.at(asked.next)
+    // Of few, who cannot be asked now is asked in the next slice, unless it is a suspect by then.
+    if (asked.isQuiet && !this.#mayAskAt(place.host, at)) return
+    if (this.#send(crowd, place)) asked.sent = true
+    if (frozen) return
+    asked.left--
+    asked.next++
+  }
+
+  #mayAskAt(host: string, at: number): boolean {
+    return isLoopback(host) || this.#quietRateOf.take(host, at)
   }
 
   /** Asks, and waits for nothing: how that is done is the discovery's own affair. Says whether it could be asked. */
@@ -187,6 +221,12 @@ export class Asking {
     return entry.places !== undefined && entry.peer.status === "Online" &&
       at - entry.heardAt > heardWithin * this.#interval &&
       !this.#asked.has(entry)
+  }
+
+  /** Not where a quiet one has had its questions, and is silent still. */
+  #isBeingAsked(entry: Entry): boolean {
+    const asked = this.#asked.get(entry)
+    return asked !== undefined && !(asked.isQuiet && asked.left === 0)
   }
 
   /** One that was not heard for a while, or nobody. In a large crowd nearly all are, so one of the first looked at: all are looked at where few are. */
@@ -221,7 +261,7 @@ export class Asking {
     if (!this.#doubtRateOf.take(entry.places!.at(0).host, at)) return "not now"
     if (!this.#doubtRate.take(at)) return "full"
     remember(this.#doubted, doubt.publicKey, { at, host: doubt.host }, this.#parts.config.limits.unprovedPeers)
-    if (!this.#asked.has(entry)) this.#ask(entry, at, respite, Math.min(questions, entry.places!.count))
+    if (!this.#isBeingAsked(entry)) this.#ask(entry, at, respite, Math.min(questions, entry.places!.count))
     return "taken"
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Who is still there. A peer that is silent for three intervals is suspected and asked at its addresses, and is lost when it does not answer,
- * or is silent for six. In a crowd intervals are long, and `Asking` asks before: who does not answer is suspected. Where a discovery keeps who is
- * there, it is looked at, and silence counts from when it did not know so any more.
+ * or is silent for six. `Asking` asks before by datagrams, where there are any; in a crowd intervals are long, and who does not answer that is suspected. Where a
+ * discovery keeps who is there, it is looked at, and silence counts from when it did not know so any more.
  *
  * What bites: time in which this process was frozen or starved is nobody's silence, so it is pardoned, and a probe counts the slices that
  * it slept.
@@ -116,6 +116,7 @@ class Liveness {
         const soon = new Set<Entry>()
         // Those that broadcast are to be heard as often as each other, however many they are.
         const byBroadcast = asking.interval(undefined)
+        const isCrowd = byBroadcast > this.#interval
         for (const entry of isOfAll ? table.entries() : few) {
           if (entry.table !== table) continue
           if (pardon > 0) entry.heardAt = Math.min(at, entry.heardAt + pardon)
@@ -123,12 +124,15 @@ class Liveness {
           const { heardAt } = entry
           const interval = entry.places === undefined ? this.#interval : byBroadcast
           const due = heardAt + suspectAfter * interval
+          const asksAt = isCrowd ? undefined : asking.quietAt(entry)
           // Most were heard, and there is nothing else to look at.
-          if (due >= nextOfAll) continue
+          if ((asksAt ?? due) >= nextOfAll) continue
           soon.add(entry)
           // Nobody can ask where there is no address, and the session that makes it a peer notices silence itself.
           if (entry.addresses.isEmpty) continue
           if (entry.peer.status === "Online") {
+            if (asksAt !== undefined && asksAt <= at && due > at) asking.askQuiet(entry, at)
+            else if (asksAt !== undefined) next = Math.min(next, Math.max(at, asksAt))
             next = Math.min(next, Math.max(at, due))
             if (due <= at && !asking.asksFirst(entry, at)) yield* this.#suspect(entry, at - heardAt)
           } else {

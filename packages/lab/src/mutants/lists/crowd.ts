@@ -313,7 +313,7 @@ const asking = of("crowd", "packages/core/src/internal/peers/asking.ts", whole, 
     { tests: ["Peers"] }
   ],
   "frozen": [
-    `        if (frozen) continue
+    `    if (frozen) return
 `,
     ``,
     "who did not answer while this node was frozen is a suspect",
@@ -344,9 +344,45 @@ const asking = of("crowd", "packages/core/src/internal/peers/asking.ts", whole, 
     { tests: ["Peers"] }
   ],
   "asked-anew": [
-    `if (!this.#asked.has(entry)) this.#ask(entry, at, respite,`,
+    `if (!this.#isBeingAsked(entry)) this.#ask(entry, at, respite,`,
     `this.#ask(entry, at, respite,`,
     "who is named while it is asked is a suspect after fewer questions",
+    { tests: ["Asked"] }
+  ],
+  "quiet-after": [
+    `const quietAfter = 2.25`,
+    `const quietAfter = 9`,
+    "who may not broadcast is suspected, and connected to, every three intervals",
+    { tests: ["Quiet.sim"] }
+  ],
+  "quiet-at-host": [
+    `return isLoopback(host) || this.#quietRateOf.take(host, at)`,
+    `return true`,
+    "whoever makes up nodes at a victim has all nodes of a LAN of few ask there as often as he makes one up",
+    { tests: ["Quiet.sim"] }
+  ],
+  "quiet-suspect": [
+    `else if (!asked.isQuiet || asked.isSilent) {`,
+    `else {`,
+    "who does not know the question is a suspect before its time",
+    { tests: ["Asked"] }
+  ],
+  "quiet-then-many": [
+    `!asked.isQuiet || asked.isSilent`,
+    `!asked.isQuiet`,
+    "who was quiet before there was a crowd is no suspect there, however silent",
+    { tests: ["Asked"] }
+  ],
+  "quiet-named": [
+    `asked !== undefined && !(asked.isQuiet && asked.left === 0)`,
+    `asked !== undefined`,
+    "who was asked for its silence is not asked any more when others name it",
+    { tests: ["Asked"] }
+  ],
+  "quiet-once": [
+    `entry.places === undefined || this.#asked.has(entry)) return`,
+    `entry.places === undefined) return`,
+    "who does not answer is asked on and on",
     { tests: ["Asked"] }
   ],
   "answered": [

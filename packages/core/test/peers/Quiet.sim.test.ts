@@ -1,0 +1,123 @@
+/** Whole nodes on a LAN of few, where some are not heard, protocol section 7, "r-table-quiet". */
+import { assert, describe, it } from "@effect/vitest"
+import * as Crowd from "@pnet/lab/membership/crowd"
+import type { SimNetwork, SimWorld } from "@pnet/testing"
+import { advertPacket } from "@pnet/testing/DiscoverySuite"
+import { Clock, Effect, type Scope } from "effect"
+
+const test = (title: string, body: Effect.Effect<void, never, Scope.Scope>) =>
+  it.effect(title, () => Crowd.alone(body), 60_000)
+
+const few = { seed: 3, nodes: 6, loss: 0 }
+
+const isWho = (payload: Uint8Array) => new TextDecoder().decode(payload.subarray(5, 9)) === "who|"
+
+/** Questions that went out by a datagram since it was last asked, by where they went; they arrive where they may. */
+const questions = (network: SimNetwork.SimNetwork["Service"], pass: (from: string) => boolean = () => true) =>
+  Effect.gen(function*() {
+    let asked: Array<{ readonly host: string; readonly to: string; readonly at: number }> = []
+    const clock = yield* Clock.Clock
+    yield* network.intercept(({ host, payload, protocol, to }) => {
+      if (protocol !== "udp" || !isWho(payload)) return "pass"
+      asked.push({ host, to: to.slice(0, to.lastIndexOf(":")), at: clock.currentTimeMillisUnsafe() })
+      return pass(host) ? "pass" : "drop"
+    })
+    return () => {
+      const all = asked
+      asked = []
+      return all
+    }
+  })
+
+/** Whom nodes suspect and lose from now on. */
+const said = (nodes: ReadonlyArray<SimWorld.SimNode>) =>
+  Effect.gen(function*() {
+    const lines: Array<readonly [what: "Suspected" | "Lost", by: string, peer: string, at: number]> = []
+    yield* Crowd.watch(nodes, (by, event, at) => {
+      if (event._tag === "Suspected" || event._tag === "Lost") {
+        lines.push([event._tag, by.node.name, event.peer.name, at])
+      }
+    })
+    return lines
+  })
+
+/** Two of the nodes cannot broadcast any more. */
+const muted = (nodes: ReadonlyArray<SimWorld.SimNode>) =>
+  Effect.forEach(nodes.slice(0, 2), ({ host }) => host.setBroadcastAllowed(false))
+
+describe("a peer of few that is not heard", () => {
+  test(
+    "for its broadcasts are forbidden, is asked by datagrams: nobody suspects it, or connects for that, and its crash is noticed as any",
+    Effect.gen(function*() {
+      const { clear, connects, network, nodes } = yield* Crowd.open(few)
+      const asked = yield* questions(network)
+      yield* Effect.sleep("10 seconds")
+      // Who is heard is not asked.
+      assert.deepStrictEqual(asked(), [])
+      yield* muted(nodes)
+      const lines = yield* said(nodes)
+      clear()
+      yield* Effect.sleep("60 seconds")
+      assert.deepStrictEqual(lines, [])
+      assert.strictEqual(connects(), 0)
+      // Five others each, some ten times a minute: each answer, and each question, is heard for 2.25 intervals.
+      const toSilent = asked()
+      assert.isTrue(toSilent.every(({ to }) => nodes.slice(0, 2).some(({ host }) => host.address === to)))
+      assert.isAtLeast(toSilent.length, 2 * 4 * 8)
+      assert.isAtMost(toSilent.length, 2 * 5 * 12)
+      const crashedAt = yield* Clock.currentTimeMillis
+      yield* nodes[0]!.host.crash
+      yield* Effect.sleep("12 seconds")
+      const lost = lines.filter(([what]) => what === "Lost")
+      assert.deepStrictEqual(lost.map(([, , peer]) => peer), Array(5).fill("node0"))
+      assert.isTrue(lost.every(([, , , at]) => at - crashedAt < 12_000))
+      // Before anybody connected it had had its questions, and no more.
+      const after = asked().filter(({ host, to }) => host === "node2" && to === nodes[0]!.host.address)
+      assert.isAtLeast(after.length, 2)
+      assert.isAtMost(after.length, 4)
+    })
+  )
+
+  test(
+    "and knows no question by datagram is asked by a connection as before, and is not lost",
+    Effect.gen(function*() {
+      const { clear, connects, network, nodes } = yield* Crowd.open(few)
+      const asked = yield* questions(network, () => false)
+      yield* Effect.sleep("10 seconds")
+      yield* muted(nodes)
+      const lines = yield* said(nodes)
+      clear()
+      yield* Effect.sleep("60 seconds")
+      assert.isNotEmpty(asked())
+      assert.isAtLeast(connects(), 2 * 4)
+      assert.isNotEmpty(lines)
+      assert.deepStrictEqual(lines.filter(([what]) => what === "Lost"), [])
+    })
+  )
+
+  test(
+    "but was made up at the address of another has each node ask there 16 times a second at most, however many are made up",
+    Effect.gen(function*() {
+      const { crypto, network, nodes } = yield* Crowd.open(few)
+      const asked = yield* questions(network)
+      yield* Effect.sleep("5 seconds")
+      const victim = yield* network.host("victim")
+      for (let i = 0; i < 60; i++) {
+        const { publicKey } = crypto.generateKeyPair()
+        const advert = { networkId: "pnet", name: `made-up-${i}`, host: victim.address, port: 4_000 + i, publicKey }
+        const payload = advertPacket(crypto, advert)
+        yield* network.inject(victim, { from: `${victim.address}:${6_000 + i}`, to: "10.0.255.255:3334", payload })
+      }
+      yield* Effect.sleep("1 second")
+      assert.isAtLeast(yield* Crowd.knownTo(nodes[1]!), 60)
+      asked()
+      yield* Effect.sleep("20 seconds")
+      const of = asked().filter(({ host }) => host === "node1").map(({ at }) => at)
+      assert.isNotEmpty(of)
+      for (const from of of) assert.isAtMost(of.filter((at) => at >= from && at < from + 1_000).length, 16)
+      // All of them are gone, and what was asked of them with them.
+      assert.strictEqual(yield* Crowd.knownTo(nodes[1]!), 5)
+      assert.isAtMost(of.length, 16 * 3)
+    })
+  )
+})
