@@ -3,7 +3,7 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { keeping } from "@pnet/lab/web/keeping"
 import { trickling } from "@pnet/lab/web/trickling"
-import { Clock, Effect, Fiber, FileSystem, Layer, Schema, Stream } from "effect"
+import { Clock, Effect, Exit, Fiber, FileSystem, Layer, Option, Schema, Scope, Stream } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Rpc, RpcGroup, RpcSerialization, RpcServer } from "effect/rpc"
 import { connect } from "node:net"
@@ -473,4 +473,20 @@ describe("what the console answers", () => {
       }
       for (const path of paths) assert.strictEqual(yield* upgrade(port, path, { Cookie: cookie }), 503, path)
     })))
+
+  it.live(
+    "ends while pages are open, also those that do not answer when they are told so",
+    () =>
+      inside(Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const { cookie, port } = yield* Scope.provide(entered, scope)
+        // They read nothing of what a WebSocket says.
+        for (let i = 0; i < 2; i++) assert.strictEqual(yield* upgrade(port, "/rpc", { Cookie: cookie }), 101)
+        // What closes a scope cannot be interrupted.
+        const closing = yield* Effect.forkDetach(Scope.close(scope, Exit.void), { startImmediately: true })
+        const closed = yield* Effect.timeoutOption(Fiber.await(closing), "20 seconds")
+        assert.isTrue(Option.isSome(closed))
+      })),
+    60_000
+  )
 })

@@ -13,7 +13,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as HttpStaticServer from "effect/http/HttpStaticServer"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import { createServer } from "node:http"
 import * as Door from "./door.ts"
 import { type DoorPage, entrance, notice } from "./doorPages.ts"
@@ -160,6 +160,9 @@ export const serve = Effect.fnUntraced(function*<E, R>(options: {
   readonly times?: Times | undefined
 }) {
   const { headers, looks, request, unread } = options.times ?? times
+  // It has a scope of its own, which closes after what is served. The first WebSocket adds to that what waits until all are closed, and ended first in a scope that both have: they
+  // are closed with what serves them, so that a console did not end while a page was open.
+  const around = yield* Effect.flatMap(Effect.scope, Scope.fork)
   const server = yield* NodeHttpServer.make(
     () => {
       const made = createServer({
@@ -182,7 +185,7 @@ export const serve = Effect.fnUntraced(function*<E, R>(options: {
       return made
     },
     { host, port: options.port, gracefulShutdownTimeout: 0, websocket }
-  ).pipe(Effect.mapError(listenError(options.port)))
+  ).pipe(Scope.provide(around), Effect.mapError(listenError(options.port)))
   const port = server.address._tag === "InetAddressV4" ? server.address.port : options.port
   const random = yield* randomText
   const door = new Door.Door(options.secret ?? new TextEncoder().encode(random()), port, random)

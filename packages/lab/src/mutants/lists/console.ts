@@ -58,6 +58,11 @@ const serving = of("console-serving", `${server}/serving.ts`, suites("console/do
     ``,
     "whoever is on this machine takes any number of connections"
   ],
+  "around": [
+    `).pipe(Scope.provide(around), `,
+    `).pipe(`,
+    "a console does not end while a page is open"
+  ],
   "released": [
     `socket.once("finish", () => socket.destroy())`,
     `socket`,
