@@ -252,14 +252,13 @@ export class Session {
   }
 
   /**
-   * What is due by the clock. `pardon` is time in which this process was frozen, and which is not the peer's silence. Gives
-   * what its owner has to do.
+   * What is due by the clock, which is asked once for all sessions. `pardon` is time in which this process was frozen, and which is not the peer's silence.
    */
-  tick(pardon: number): void {
+  tick(pardon: number, at = this.now()): void {
     if (this.ending !== undefined) return
     const { silence, writeTimeout } = this.options
     const deaf = this.mux.outgoing.controlBytes > controlHighWater
-    switch (this.#liveness.due(this.now(), pardon, deaf, silence, writeTimeout)) {
+    switch (this.#liveness.due(at, pardon, deaf, silence, writeTimeout)) {
       case "ask":
         return this.ping()
       case "silent":

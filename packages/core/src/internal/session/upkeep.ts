@@ -49,7 +49,7 @@ export const run = (host: Host, parts: {
   }
 
   const tick = (session: Session, state: PeerSessions, pardon: number, at: number) => {
-    session.tick(pardon)
+    session.tick(pardon, at)
     standing.outdate(session, state)
     if (session.ending !== undefined) return
     if (standing.overdue(session, at)) {
@@ -72,8 +72,13 @@ export const run = (host: Host, parts: {
       last = at
       keeping?.look()
       for (const state of table.peers) {
-        for (const session of state.sessions) tick(session, state, late > tickEvery ? late : 0, at)
-        for (const dial of state.dials.values()) if (dial.tick(at)) table.forget(state)
+        // Most have one of them, or none.
+        if (state.sessions.size > 0) {
+          for (const session of state.sessions) tick(session, state, late > tickEvery ? late : 0, at)
+        }
+        if (state.dials.size > 0) {
+          for (const dial of state.dials.values()) if (dial.tick(at)) table.forget(state)
+        }
       }
     }
   })
