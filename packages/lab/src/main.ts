@@ -27,7 +27,10 @@ const flags = [
   `--max-semi-space-size=${young}`,
   `--heap-growing-percent=${growing}`,
   // Nobody waits for a simulation while all of it is marked. To mark bit by bit has each write look whether that goes on, and keeps what has died meanwhile.
-  "--no-incremental-marking"
+  "--no-incremental-marking",
+  // What a place of the code makes that has survived is made among the old from then on, where it is kept until all is marked, with all that it leads to: a connection and
+  // its fibers, of which the next ones survive by that. Half of what outlived a look at the young did so.
+  "--no-allocation-site-pretenuring"
 ]
 
 const nameOf = (flag: string) => flag.split("=")[0]!.replaceAll("_", "-")
