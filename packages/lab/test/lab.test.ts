@@ -3,6 +3,7 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Console, Effect, Exit, Fiber, FileSystem } from "effect"
 import { Command } from "effect/cli"
+import { TestClock } from "effect/testing"
 import { type ChildProcess, fork } from "node:child_process"
 import { gunzipSync } from "node:zlib"
 import { freeAdvertisePort } from "../src/harness/ports.ts"
@@ -11,6 +12,7 @@ import * as Seeds from "../src/harness/seeds.ts"
 import { lab } from "../src/lab.ts"
 import * as Jobs from "../src/swarm/jobs.ts"
 import * as Seed from "../src/swarm/seed.ts"
+import { begin } from "../src/swarm/sofar.ts"
 import { makeSums } from "../src/swarm/sums.ts"
 import * as Yesterday from "../src/yesterday/yesterday.ts"
 
@@ -27,6 +29,8 @@ const ran = (effect: Effect.Effect<void, unknown, any>) =>
 
 const run = (...args: ReadonlyArray<string>) =>
   Effect.provide(ran(Command.runWith(lab, { version: "0.1.0" })(args)), NodeServices.layer)
+
+const given = (value: number) => ({ value, isGiven: true })
 
 const names = [
   "swarm",
@@ -58,7 +62,7 @@ describe("lab", () => {
     Effect.gen(function*() {
       const swarm = yield* run("swarm", "--seed", "2", "--seconds", "3", "--nodes", "2")
       assert.isTrue(Exit.isSuccess(swarm.exit), swarm.printed)
-      assert.include(swarm.printed, "1 seeds, 0 failed")
+      assert.include(swarm.printed, "\n1 seed, 0 failed")
       const { stackTraceLimit } = Error
       const swarms = yield* run("swarm", "--seeds", "3", "--jobs", "2", "--seconds", "3", "--nodes", "2")
       assert.isTrue(Exit.isSuccess(swarms.exit), swarms.printed)
@@ -122,6 +126,8 @@ describe("lab", () => {
     assert.isUndefined(sums.progress())
     sums.add({ ...told, problems: [{ invariant: "every call ends", at: 1, text: "one did not" }] })
     assert.strictEqual(sums.progress(), "50 seeds, 1 failed, 100.00 seeds/s, 300 times real time")
+    assert.strictEqual(sums.after(30_400), "after 30 s: 50 seeds, 1 failed, 100.00 seeds/s, 300 times real time")
+    assert.strictEqual(makeSums().after(10_000), "after 10 s: no seed is done yet")
     assert.strictEqual(sums.failures(), 1)
     assert.deepStrictEqual(sums.totals, { calls: 100 })
     assert.strictEqual(
@@ -130,15 +136,47 @@ describe("lab", () => {
     )
   })
 
+  it.effect("says how far the seeds are after ten seconds, then less often, and what was done when it is interrupted", () =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const sums = makeSums()
+      const { during } = yield* begin(sums, 2)
+      const working = yield* during(Effect.never).pipe(
+        Effect.provideService(Console.Console, { ...console, log: (line: string) => void lines.push(line) }),
+        Effect.forkChild
+      )
+      yield* TestClock.adjust(9_999)
+      assert.deepStrictEqual(lines, [])
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(lines.splice(0), ["after 10 s: no seed is done yet"])
+      sums.add({ nodes: 2, steps: 1, passed: 3_000, took: 10, counts: { calls: 2 }, problems: [], digest: "" })
+      yield* TestClock.adjust(19_999)
+      assert.deepStrictEqual(lines, [])
+      yield* TestClock.adjust(1 + 40_000 + 60_000 + 60_000)
+      assert.deepStrictEqual(
+        lines.splice(0),
+        [30, 70, 130, 190].map((after) => `after ${after} s: 1 seed, 0 failed, 100.00 seeds/s, 300 times real time`)
+      )
+      yield* Fiber.interrupt(working)
+      assert.deepStrictEqual(lines.slice(0, 3), ["\ninterrupted; what was done until then:", "", "       2 calls"])
+      assert.match(lines[3]!, /^\n1 seed, 0 failed: 3 virtual seconds .* \(190 s by the clock in 2 processes/)
+      assert.strictEqual(lines.length, 4)
+    }))
+
   it.live("fails where something was found, and where it is asked for what there is not", () =>
     Effect.gen(function*() {
-      const seeds = { seeds: 3, from: 5, seed: undefined }
+      const seeds = { seeds: given(3), from: given(5), seed: undefined }
       const { exit, printed } = yield* ran(
         Seeds.run(seeds, (seed) => Effect.succeed({ counts: { tries: 1 }, problems: seed === 6 ? ["it broke"] : [] }))
       )
       assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof Found)
       assert.include(printed, "seed 6 failed:\n  it broke\n3 seeds: 1 failed\n       3 tries")
       assert.isTrue(Exit.isFailure((yield* run("streams", "--seeds", "0")).exit))
+      for (const command of ["swarm", "streams"]) {
+        const both = yield* run(command, "--seed", "7", "--seeds", "3")
+        assert.isTrue(Exit.isFailure(both.exit))
+        assert.include(both.printed, "--seed is one seed alone, and --seeds says which of many")
+      }
       assert.isTrue(Exit.isFailure((yield* run("fuzz", "case", "nothing/1")).exit))
     }))
 

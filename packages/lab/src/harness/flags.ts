@@ -18,6 +18,24 @@ export const count = (name: string, value: number, description: string, most = I
 export const positive = (name: string, value: number, description: string, most = Infinity): Flag.Flag<number> =>
   bounded(Flag.Finite(name), name, value, description, most)
 
+/** What a flag has, and whether somebody gave it, for whoever refuses it beside another one. */
+export interface Given {
+  readonly value: number
+  readonly isGiven: boolean
+}
+
+/** A whole number above zero, of which it is known whether it was given. */
+export const given = (name: string, value: number, description: string): Flag.Flag<Given> =>
+  Flag.Int(name).pipe(
+    Flag.filter((n) => n > 0, (n) => `--${name} is above 0, not ${n}`),
+    Flag.optional,
+    Flag.map(Option.match({
+      onNone: () => ({ value, isGiven: false }),
+      onSome: (value) => ({ value, isGiven: true })
+    })),
+    Flag.withDescription(`${description} (default ${value})`)
+  )
+
 /** A flag that may be left out. */
 export const optional = <A>(flag: Flag.Flag<A>, description: string): Flag.Flag<A | undefined> =>
   flag.pipe(Flag.optional, Flag.map(Option.getOrUndefined), Flag.withDescription(description))

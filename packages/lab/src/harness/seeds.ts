@@ -2,11 +2,12 @@
  * One scenario under many seeds: the flags that say which, the loop, and how a run that found something ends. A failing seed is
  * printed, and fails again.
  */
+import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
-import { count, optional } from "./flags.ts"
+import { type Given, given, optional } from "./flags.ts"
 
 /** What a command found has been printed: it ends with exit code 1, and nothing more is said. */
 export class Found extends Error {
@@ -20,21 +21,35 @@ export const foundIf = (found: boolean): Effect.Effect<void, Found> =>
 
 /** Which seeds. */
 export interface Seeds {
-  readonly seeds: number
-  readonly from: number
+  readonly seeds: Given
+  readonly from: Given
   readonly seed: number | undefined
 }
 
 /** The flags for it. */
 export const flags = (seeds: number) => ({
-  seeds: count("seeds", seeds, "How many seeds"),
-  from: count("from", 1, "The first of them"),
+  seeds: given("seeds", seeds, "How many seeds"),
+  from: given("from", 1, "The first of them"),
   seed: optional(Flag.Int("seed"), "This one alone")
 })
 
-/** The first and the last. */
-export const range = ({ from, seed, seeds }: Seeds): { readonly first: number; readonly last: number } =>
-  seed === undefined ? { first: from, last: from + seeds - 1 } : { first: seed, last: seed }
+/** The first and the last. One alone and how many are two wishes, of which none is left out unsaid. */
+export const range = (
+  { from, seed, seeds }: Seeds
+): Effect.Effect<{ readonly first: number; readonly last: number }, CliError.UserError> => {
+  if (seed === undefined) return Effect.succeed({ first: from.value, last: from.value + seeds.value - 1 })
+  const beside = [...(seeds.isGiven ? ["--seeds"] : []), ...(from.isGiven ? ["--from"] : [])].join(" and ")
+  return beside === "" ? Effect.succeed({ first: seed, last: seed }) : Effect.fail(
+    new CliError.UserError({
+      cause: new Error(
+        `--seed is one seed alone, and ${beside} says which of many: leave one of them out; --from ${seed} --seeds 10 are ten from ${seed} on`
+      )
+    })
+  )
+}
+
+/** `1 seed`, `2 seeds`. */
+export const counted = (seeds: number): string => `${seeds} seed${seeds === 1 ? "" : "s"}`
 
 /** Adds what was counted to what was counted before. */
 export const add = (totals: Record<string, number>, counts: Readonly<Record<string, number>>): void => {
@@ -60,9 +75,9 @@ export const run = <E, R>(
   which: Seeds,
   scenario: (seed: number) => Effect.Effect<Outcome, E, R>,
   summary: () => string = () => ""
-): Effect.Effect<void, E | Found, R> =>
+): Effect.Effect<void, E | Found | CliError.UserError, R> =>
   Effect.gen(function*() {
-    const { first, last } = range(which)
+    const { first, last } = yield* range(which)
     const totals: Record<string, number> = {}
     let failures = 0
     for (let seed = first; seed <= last; seed++) {
@@ -73,7 +88,7 @@ export const run = <E, R>(
       yield* Console.log(`seed ${seed} failed:`)
       for (const problem of problems) yield* Console.log(`  ${problem}`)
     }
-    yield* Console.log(`${last - first + 1} seeds: ${failures} failed${summary()}`)
+    yield* Console.log(`${counted(last - first + 1)}: ${failures} failed${summary()}`)
     yield* printTotals(totals)
     yield* foundIf(failures > 0)
   })

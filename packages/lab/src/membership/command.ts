@@ -134,8 +134,8 @@ const heals = Command.make("heal", {
 /** Every membership scenario over many seeds. */
 export const membership = Command.make("membership", Seeds.flags(100), (which) =>
   Effect.gen(function*() {
-    const { first, last } = Seeds.range(which)
-    const seeds = last - first + 1
+    const { first, last } = yield* Seeds.range(which)
+    const seeds = Seeds.counted(last - first + 1)
     const failures: Array<string> = []
     let suspicions = 0
     const silences: Array<number> = []
@@ -168,12 +168,12 @@ export const membership = Command.make("membership", Seeds.flags(100), (which) =
       yield* Console.log(`seed ${seed}, up to ${last}: ${failures.length} failures so far`)
     }
     yield* Console.log(
-      `\n100 nodes at 5 % loss, ${seeds} seeds: a crash was noticed ${spread(delays)} ms after it, ${
+      `\n100 nodes at 5 % loss, ${seeds}: a crash was noticed ${spread(delays)} ms after it, ${
         spread(silences)
       } ms after the last advert`
     )
     yield* Console.log(
-      `20 nodes for 10 minutes at 10 % loss, ${seeds} seeds: ${suspicions} suspicions, ${
+      `20 nodes for 10 minutes at 10 % loss, ${seeds}: ${suspicions} suspicions, ${
         failures.filter((text) => text.includes(" lost ")).length
       } false losses`
     )

@@ -16,6 +16,7 @@ import type { Invariant } from "./journal.ts"
 import { format } from "./plan.ts"
 import { makeRun, type Run, type Told, type Which } from "./seed.ts"
 import { shrink } from "./shrink.ts"
+import { begin } from "./sofar.ts"
 import { makeSums } from "./sums.ts"
 
 // Errors are made by the thousand, and most of what one costs is its stack. They have one where they are looked at.
@@ -90,8 +91,8 @@ const failed = (values: Values, seed: number, outcome: Told, isEnough: boolean) 
   })
 
 /** Who runs them: this process where there is one job, or where somebody wants to see what happens as it happens. */
-const makeRuns = (values: Values): Effect.Effect<ReadonlyArray<Run>, never, Scope.Scope> => {
-  const jobs = Math.min(values.jobs, values.seeds)
+const makeRuns = (values: Values, seeds: number): Effect.Effect<ReadonlyArray<Run>, never, Scope.Scope> => {
+  const jobs = Math.min(values.jobs, seeds)
   if (jobs === 1 || values.seed !== undefined || values.verbose) return Effect.succeed([makeRun(each)])
   return Effect.forEach(Array.from({ length: jobs }), () => makeJob(start(each)), { concurrency: "unbounded" })
 }
@@ -106,10 +107,9 @@ export const swarm = Command.make("swarm", flags, (values) =>
       })
     )
     stacks(values.seed !== undefined)
-    const { first, last } = Seeds.range(values)
+    const { first, last } = yield* Seeds.range(values)
     const output = yield* Console.Console
     const log = values.verbose ? (line: string) => output.log(line) : undefined
-    const begun = performance.now()
     const sums = makeSums()
     // What is said of one seed is said in one piece.
     const saying = yield* Semaphore.make(1)
@@ -127,7 +127,7 @@ export const swarm = Command.make("swarm", flags, (values) =>
         const progress = sums.progress()
         if (progress !== undefined) yield* Console.log(progress)
       })
-    const runs = yield* makeRuns(values)
+    const runs = yield* makeRuns(values, last - first + 1)
     let next = first
     const work = (run: Run) =>
       Effect.gen(function*() {
@@ -135,16 +135,13 @@ export const swarm = Command.make("swarm", flags, (values) =>
           const seed = next++
           const told = yield* run(whichOf(values, seed), log)
           yield* saying.withPermits(1)(say(seed, told))
+          // A swarm in this process lets nothing else in while it runs: no timer, and no Ctrl-C.
+          yield* Effect.sleep(0)
         }
       })
-    yield* Effect.forEach(runs, work, { concurrency: "unbounded", discard: true })
-    yield* Console.log("")
-    yield* Seeds.printTotals(sums.totals)
-    const growth = sums.growth()
-    yield* Console.log(
-      sums.end(runs.length, performance.now() - begun)
-        + (growth === undefined ? "" : `; a seed leaves ${growth.toFixed(0)} bytes`)
-    )
+    const { during, total } = yield* begin(sums, runs.length)
+    yield* during(Effect.forEach(runs, work, { concurrency: "unbounded", discard: true }))
+    const growth = yield* total
     const grows = growth !== undefined && growth > leftBehind
     if (grows) yield* Console.log(`memory grows with the seeds: by ${growth.toFixed(0)} bytes each, over ${leftBehind}`)
     yield* Seeds.foundIf(grows || sums.failures() > 0)

@@ -24,6 +24,8 @@ export const makeSums = () => {
     })
     return grown.length === 0 ? undefined : Math.max(...grown)
   }
+  const all = () => `${Seeds.counted(sums.seeds)}, ${sums.failures} failed`
+  const sofar = () => `${all()}, ${rate()}, ${speed()}`
   return {
     add: (told: Told): void => {
       sums.seeds++
@@ -34,12 +36,14 @@ export const makeSums = () => {
       if (told.held !== undefined) held.set(told.held.process, [...held.get(told.held.process) ?? [], told.held])
     },
     failures: () => sums.failures,
-    progress: (): string | undefined =>
-      sums.seeds % each === 0 ? `${sums.seeds} seeds, ${sums.failures} failed, ${rate()}, ${speed()}` : undefined,
+    progress: (): string | undefined => sums.seeds % each === 0 ? sofar() : undefined,
+    /** What there is to say after so many milliseconds by the clock, however many seeds that are. */
+    after: (clock: number): string =>
+      `after ${(clock / 1_000).toFixed(0)} s: ${sums.seeds === 0 ? "no seed is done yet" : sofar()}`,
     growth,
     totals,
     end: (jobs: number, clock: number): string =>
-      `\n${sums.seeds} seeds, ${sums.failures} failed: ${(sums.passed / 1_000).toFixed(0)} virtual seconds in ${
+      `\n${all()}: ${(sums.passed / 1_000).toFixed(0)} virtual seconds in ${
         (sums.took / 1_000).toFixed(1)
       } s of one core, ${speed()}, ${rate()} (${(clock / 1_000).toFixed(0)} s by the clock in ${jobs} process${
         jobs === 1 ? "" : "es"
