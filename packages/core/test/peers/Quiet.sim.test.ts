@@ -79,6 +79,28 @@ describe("a peer of few that is not heard", () => {
   )
 
   test(
+    "and came just after its peers were looked at has time for its second question as any",
+    Effect.gen(function*() {
+      const { network, nodes, start } = yield* Crowd.open({ ...few, nodes: 1 })
+      // That one looks at all in its first slice, and then only when somebody can have been silent for long.
+      yield* Effect.sleep("600 millis")
+      const bob = yield* start("bob")
+      let isFirst = true
+      const asked = yield* questions(network, () => {
+        const isLost = isFirst
+        isFirst = false
+        return !isLost
+      })
+      yield* Effect.sleep("1 second")
+      const lines = yield* said(nodes)
+      yield* bob.host.setBroadcastAllowed(false)
+      yield* Effect.sleep("12 seconds")
+      assert.isAtLeast(asked().length, 2)
+      assert.deepStrictEqual(lines, [])
+    })
+  )
+
+  test(
     "and knows no question by datagram is asked by a connection as before, and is not lost",
     Effect.gen(function*() {
       const { clear, connects, network, nodes } = yield* Crowd.open(few)

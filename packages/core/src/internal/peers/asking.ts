@@ -33,8 +33,8 @@ const looks = 8
 const heardWithin = 1.5
 // Questions, a slice apart. A slice after the last one it is a suspect.
 const questions = 3
-// In intervals: who was silent for so long on a LAN of few is asked, in time for its questions before it is a suspect. Two adverts of it were missed.
-const quietAfter = 2.25
+/** In intervals: who was silent for so long on a LAN of few is asked, in time for its questions before it is a suspect. Two adverts of it were missed. */
+export const quietAfter = 2.25
 // At one host in a second: whoever makes peers up can say that they are anywhere.
 const questionsAtHost = 16
 // One that was named to all has a slice to say by itself that it is there, and is asked once, or once at each place it may be at.

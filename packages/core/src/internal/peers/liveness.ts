@@ -21,7 +21,7 @@ import * as Rate from "../base/rate.ts"
 import { Turns } from "../base/turns.ts"
 import { isLoopback } from "../discovery/interfaces.ts"
 import * as AdvertExchange from "../wire/advertExchange.ts"
-import type { Asking } from "./asking.ts"
+import { type Asking, quietAfter } from "./asking.ts"
 import type { Entry, Verdict } from "./entry.ts"
 import type { Membership } from "./membership.ts"
 import type { Presence } from "./presence.ts"
@@ -111,12 +111,13 @@ class Liveness {
         }
         if (at < next && pardon === 0) continue
         const isOfAll = at >= nextOfAll || pardon > 0 || few.size > table.size / manyMore
-        if (isOfAll) nextOfAll = at + suspectAfter * this.#interval
-        next = nextOfAll
-        const soon = new Set<Entry>()
         // Those that broadcast are to be heard as often as each other, however many they are.
         const byBroadcast = asking.interval(undefined)
         const isCrowd = byBroadcast > this.#interval
+        // Who comes after this look, and is silent then, is to be asked in time.
+        if (isOfAll) nextOfAll = at + (isCrowd ? suspectAfter : quietAfter) * this.#interval
+        next = nextOfAll
+        const soon = new Set<Entry>()
         for (const entry of isOfAll ? table.entries() : few) {
           if (entry.table !== table) continue
           if (pardon > 0) entry.heardAt = Math.min(at, entry.heardAt + pardon)

@@ -277,6 +277,12 @@ const liveness = of("crowd", "packages/core/src/internal/peers/liveness.ts", who
     `if (due <= at && !asking.asksFirst(entry, at)) yield*`,
     `if (due <= at) yield*`,
     "where broadcasts are lost all connect to each other"
+  ],
+  "quiet-in-time": [
+    `(isCrowd ? suspectAfter : quietAfter)`,
+    `suspectAfter`,
+    "who came after a look is a suspect after one question",
+    { tests: ["Quiet.sim"] }
   ]
 })
 
