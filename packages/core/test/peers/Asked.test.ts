@@ -159,6 +159,17 @@ describe("peers of a crowd", () => {
       assert.deepStrictEqual([silent, state.asked], [[0, 0, 1], 4])
     }))
 
+  it.effect("that were quiet before there was a crowd are drawn as any there, and are suspects when they do not answer then", () =>
+    Effect.gen(function*() {
+      const { asking, entry, round, state } = onePeer(2_500)
+      asking.askQuiet(entry, state.at)
+      for (let i = 0; i < 4; i++) assert.strictEqual(yield* round(false), 0)
+      assert.strictEqual(state.asked, 3)
+      state.interval = 25_000
+      const silent = yield* Effect.forEach([1, 2, 3, 4], () => round(false))
+      assert.deepStrictEqual([silent, state.asked], [[0, 0, 0, 1], 6])
+    }))
+
   it.effect("that were quiet before there was a crowd are suspects as any that are silent there", () =>
     Effect.gen(function*() {
       const { asking, entry, round, state } = onePeer(2_500)

@@ -220,13 +220,13 @@ export class Asking {
   #isSilent(entry: Entry, at: number): boolean {
     return entry.places !== undefined && entry.peer.status === "Online" &&
       at - entry.heardAt > heardWithin * this.#interval &&
-      !this.#asked.has(entry)
+      !this.#isBeingAsked(entry)
   }
 
-  /** Not where a quiet one has had its questions, and is silent still. */
+  /** Not where a quiet one has had its questions, is silent still, and is no suspect yet. */
   #isBeingAsked(entry: Entry): boolean {
     const asked = this.#asked.get(entry)
-    return asked !== undefined && !(asked.isQuiet && asked.left === 0)
+    return asked !== undefined && !(asked.isQuiet && asked.left === 0 && !asked.isSilent)
   }
 
   /** One that was not heard for a while, or nobody. In a large crowd nearly all are, so one of the first looked at: all are looked at where few are. */

@@ -380,9 +380,23 @@ const asking = of("crowd", "packages/core/src/internal/peers/asking.ts", whole, 
     { tests: ["Asked"] }
   ],
   "quiet-named": [
-    `asked !== undefined && !(asked.isQuiet && asked.left === 0)`,
+    `asked !== undefined && !(asked.isQuiet && asked.left === 0 && !asked.isSilent)`,
     `asked !== undefined`,
     "who was asked for its silence is not asked any more when others name it",
+    { tests: ["Asked"] }
+  ],
+  "quiet-drawn": [
+    `heardWithin * this.#interval &&
+      !this.#isBeingAsked(entry)`,
+    `heardWithin * this.#interval &&
+      !this.#asked.has(entry)`,
+    "who was silent before there was a crowd is drawn by nobody there",
+    { tests: ["Asked"] }
+  ],
+  "quiet-then-silent": [
+    `asked.left === 0 && !asked.isSilent)`,
+    `asked.left === 0)`,
+    "who was silent before there was a crowd is a suspect later than it should be",
     { tests: ["Asked"] }
   ],
   "quiet-once": [
