@@ -162,7 +162,7 @@ export const membership = Command.make("membership", Seeds.flags(100), (which) =
         }
       }
 
-      const alarms = yield* (falseAlarms({ seed, nodes: 20, loss: 0.1, minutes: 10 }))
+      const alarms = yield* (falseAlarms({ seed, nodes: 20, loss: 0.2, minutes: 10 }))
       suspicions += alarms.suspicions
       failures.push(...alarms.lost.map((text) => `seed ${seed}: ${text}`))
       yield* Console.log(`seed ${seed}, up to ${last}: ${failures.length} failures so far`)
@@ -173,7 +173,7 @@ export const membership = Command.make("membership", Seeds.flags(100), (which) =
       } ms after the last advert`
     )
     yield* Console.log(
-      `20 nodes for 10 minutes at 10 % loss, ${seeds}: ${suspicions} suspicions, ${
+      `20 nodes for 10 minutes at 20 % loss, ${seeds}: ${suspicions} suspicions, ${
         failures.filter((text) => text.includes(" lost ")).length
       } false losses`
     )
