@@ -372,6 +372,27 @@ describe("a crowd whose network fails", () => {
       assert.isAbove(suspected, 0)
     })
   )
+
+  test(
+    "of which most leave at once loses none of the others: who was silent for long by then has time to answer, where packets are lost",
+    Effect.gen(function*() {
+      // They broadcast every 15 seconds, and as few every 2.5, by which six intervals are as long.
+      const { nodes } = yield* Crowd.open({ ...forty, nodes: 60, loss: 0.1 })
+      yield* Effect.sleep("25 seconds")
+      const [others, leavers] = [nodes.slice(0, 10), nodes.slice(10)]
+      const lost: Array<string> = []
+      let suspected = 0
+      yield* Crowd.watch(others, (by, event) => {
+        const isThere = "peer" in event && others.some(({ node }) => node.publicKey === event.peer.publicKey)
+        if (event._tag === "Lost" && isThere) lost.push(`${by.node.name} lost ${event.peer.name}: ${event.reason}`)
+        if (event._tag === "Suspected") suspected++
+      })
+      yield* Effect.forEach(leavers, ({ process }) => process.stop, { concurrency: "unbounded" })
+      yield* Effect.sleep("10 seconds")
+      assert.isAbove(suspected, 0)
+      assert.deepStrictEqual(lost, [])
+    })
+  )
 })
 
 describe("newcomers in a crowd", () => {

@@ -70,6 +70,7 @@ class Liveness {
   readonly #interval: number
   readonly #slice: number
   readonly #askedAt = Rate.bySource(questionsAtHost)
+  readonly #suspectedAt = new WeakMap<Entry, number>()
   /** By hosts. */
   readonly #turns: Turns
 
@@ -137,7 +138,7 @@ class Liveness {
             next = Math.min(next, Math.max(at, due))
             if (due <= at && !asking.asksFirst(entry, at)) yield* this.#suspect(entry, at - heardAt)
           } else {
-            const lost = heardAt + lostAfter * interval
+            const lost = Math.max(heardAt + lostAfter * interval, this.#answersBy(entry))
             next = Math.min(next, lost)
             if (lost <= at) membership.lose(entry, "Silent")
           }
@@ -153,8 +154,14 @@ class Liveness {
     if (until > entry.heardAt) this.#parts.membership.heard(entry, "Advert", until)
   }
 
+  /** Until when a suspect has time to answer. Where most of a crowd have left at once it was silent for long already when it was suspected. */
+  #answersBy(entry: Entry): number {
+    return (this.#suspectedAt.get(entry) ?? -Infinity) + (probeSlices + 1) * this.#slice
+  }
+
   #suspect(entry: Entry, silentMillis: number): Effect.Effect<unknown> {
     this.#parts.membership.suspect(entry, silentMillis)
+    this.#suspectedAt.set(entry, this.#parts.now())
     return FiberMap.run(this.#probes, entry.peer.publicKey, this.#inTurn(entry, this.#probe(entry)))
   }
 

@@ -278,6 +278,11 @@ const liveness = of("crowd", "packages/core/src/internal/peers/liveness.ts", who
     `if (due <= at) yield*`,
     "where broadcasts are lost all connect to each other"
   ],
+  "shrunk": [
+    `Math.max(heardAt + lostAfter * interval, this.#answersBy(entry))`,
+    `heardAt + lostAfter * interval`,
+    "where most of a crowd leave at once those who are there lose each other"
+  ],
   "quiet-in-time": [
     `(isCrowd ? suspectAfter : quietAfter)`,
     `suspectAfter`,
