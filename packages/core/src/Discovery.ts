@@ -77,7 +77,7 @@ export interface Known {
 
 /**
  * What a discovery whose nodes all hear each other has for many of them (protocol section 7, "A crowd"), where adverts become so seldom that
- * silence tells little: their peers are asked.
+ * silence tells little: their peers are asked. Of few only those are asked that were not heard for 2.25 intervals.
  *
  * @category models
  * @since 0.2.0

@@ -431,7 +431,7 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "They wait for their turn, and are lost by their silence where it does not come."
   ],
   [
-    "On a LAN of few: questions by a datagram to peers that are not heard, at one host of other machines",
+    "On a LAN of few: questions by a datagram to peers that are not heard, at one host but the loopback",
     "16 a second",
     "It is asked as soon as there is room, and is a suspect in its time, asked or not."
   ],
@@ -441,7 +441,7 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "They wait."
   ],
   [
-    "On a LAN of many: sockets at which a peer can be asked",
+    "Sockets at which a peer can be asked by a datagram",
     "4",
     "The newest but the last is forgotten, of the host that has most."
   ],

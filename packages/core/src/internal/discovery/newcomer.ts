@@ -62,7 +62,7 @@ export class Newcomer {
     this.#clock = parts.clock
   }
 
-  /** A node asked this one by itself, which is done in a crowd alone. */
+  /** A node asked this one by itself. Of few only who is silent is asked, which a newcomer seldom is: it asks all then, twice, for nothing. */
   wasAsked(): void {
     Deferred.doneUnsafe(this.#isInCrowd, Effect.void)
   }

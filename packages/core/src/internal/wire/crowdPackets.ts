@@ -1,6 +1,6 @@
 /**
- * What nodes of a crowd, a LAN of many, say to each other besides adverts (protocol section 7): `who`, which asks for adverts, and `ask`,
- * which names keys that are in doubt. Both travel in datagrams alone.
+ * What nodes of a crowd, a LAN of many, say to each other besides adverts (protocol section 7): `who`, which asks for adverts, of few, too, and
+ * `ask`, which names keys that are in doubt. Both travel in datagrams alone.
  *
  * The content of a `who` is `request,name@host:port`: the advert is its sender's own. With an empty request it asks the one that it was sent to. With one it
  * asks every node that hears it and is not known to the sender, as a filter says: so of many only those answer of whom that is news.

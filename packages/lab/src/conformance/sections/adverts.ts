@@ -223,9 +223,12 @@ export const adverts = [
         let first = yield* ask
         // Others may have had the answers of a second.
         for (let i = 0; i < 4 && first._tag === "Silence"; i++) first = yield* Effect.delay(ask, 600)
-        // It need not know of crowds, and drops then what it does not know.
+        // It need not know of who, and drops then what it does not know.
         if (first._tag === "Silence") {
-          return yield* new NotThere({ why: "the peer answers no who, so that it is no part of crowds" })
+          return yield* new NotThere({
+            why:
+              "the peer answers no who, so that it is no part of crowds, and is asked by connections where it is not heard"
+          })
         }
         for (const came of [first, yield* ask]) {
           const { port } = yield* advertOf(kit, came)
