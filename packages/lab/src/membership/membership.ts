@@ -15,6 +15,8 @@ const names = (count: number) => Array.from({ length: count }, (_, i) => `node${
 
 const start = (scenario: Scenario) =>
   Effect.gen(function*() {
+    // From when on the network's trace counts.
+    const began = yield* Clock.currentTimeMillis
     const network = yield* SimNetwork.make({
       seed: scenario.seed,
       link: { latency: { min: "1 millis", max: "5 millis" }, loss: scenario.loss },
@@ -23,7 +25,7 @@ const start = (scenario: Scenario) =>
     const nodes = yield* Effect.forEach(names(scenario.nodes), (name) => SimWorld.startNode(network, { name }), {
       concurrency: "unbounded"
     })
-    return { network, nodes }
+    return { network, nodes, began }
   })
 
 const quiet = Effect.provide(Logger.layer([]))
@@ -79,7 +81,7 @@ export const freezing = ({ process }: SimWorld.SimNode, seed: number, duration: 
  */
 export const crashes = (scenario: Scenario & { readonly talking?: boolean; readonly pauses?: Duration.Input }) =>
   Effect.gen(function*() {
-    const { network, nodes } = yield* start({ ...scenario, traceCapacity: 200_000 })
+    const { began, network, nodes } = yield* start({ ...scenario, traceCapacity: 200_000 })
     const [victim, ...others] = nodes
     yield* Effect.sleep("5 seconds")
     if (scenario.pauses !== undefined) {
@@ -122,7 +124,7 @@ export const crashes = (scenario: Scenario & { readonly talking?: boolean; reado
         lastAdvert.set(event.to.split(" ")[0]!, event.at)
       }
     }
-    return lost.map(({ at, by }) => ({ by, afterCrash: at - crashedAt, silence: at - lastAdvert.get(by)! }))
+    return lost.map(({ at, by }) => ({ by, afterCrash: at - crashedAt, silence: at - began - lastAdvert.get(by)! }))
   }).pipe(Effect.scoped, quiet, VirtualTime.within)
 
 /** Nobody fails; who is called lost all the same? With `pauses` each node is frozen for so long about once a minute. */
