@@ -460,6 +460,7 @@ const discovery: Readonly<Record<string, Titles>> = {
       [
         "table-quiet"
       ],
+    "and came just after its peers were looked at has time for its second question as any": ["table-quiet"],
     "and knows no question by datagram is asked by a connection as before, and is not lost": ["table-quiet"],
     "but was made up at the address of another has each node ask there 16 times a second at most, however many are made up":
       [
@@ -467,6 +468,8 @@ const discovery: Readonly<Record<string, Titles>> = {
       ]
   },
   "core/test/peers/Crowd.sim.test.ts": {
+    "of which most leave at once loses none of the others: who was silent for long by then has time to answer, where packets are lost":
+      ["table-lost"],
     "of several versions gets along: nodes that broadcast always, and are never asked, are known and missed as the others":
       ["crowd-ask-peers"],
     "who names those that do not say that they are there makes each node ask at most limits.doubts of them a second": [
