@@ -29,6 +29,7 @@ import { isBytes } from "./internal/base/bytes.ts"
 import * as Given from "./internal/base/given.ts"
 import { textOf, utf8 } from "./internal/base/platform.ts"
 import { separate } from "./internal/base/separate.ts"
+import { waitedSince } from "./internal/base/waited.ts"
 import * as Acceptor from "./internal/connect/acceptor.ts"
 import { Introducing } from "./internal/connect/introducing.ts"
 import * as Several from "./internal/peers/outcomes.ts"
@@ -324,9 +325,19 @@ const sending = (
 ): BasicNode["Service"]["send"] => {
   const { client, clock, peers, self, sendTimeout } = parts
   const limit = Raw.maxPayload({ networkId: self.networkId, name: self.name, encrypted: self.cipher.encrypted })
-  const sendTo = (peer: Peers.Peer, payload: Uint8Array, timeout: Duration.Duration) =>
+  const sendTo = (peer: Peers.Peer, payload: Uint8Array, timeout: Duration.Duration, begun?: number) =>
     Effect.mapError(
-      client.ask(peer, payload, timeout, (mayHaveRun) => new DeadlineError({ peer: peer.name, mayHaveRun })),
+      client.ask(
+        peer,
+        payload,
+        timeout,
+        (mayHaveRun) =>
+          new DeadlineError({
+            peer: peer.name,
+            mayHaveRun,
+            ...(begun === undefined ? { waited: timeout } : waitedSince(clock, begun))
+          })
+      ),
       (error) => error._tag === "ProtocolError" ? ProtocolError.of(peer.name)(error) : error
     )
   return (name, data, options) =>
@@ -338,20 +349,23 @@ const sending = (
           return Effect.flatMap(peers.resolveOne(name), (peer) => sendTo(peer, payload, timeout))
         }
         // To find out what peers offer may take a moment, of the time that there is.
-        const until = Math.min(inherited ?? Infinity, nowUnsafe(clock) + Duration.toMillis(timeout))
+        const begun = nowUnsafe(clock)
+        const until = Math.min(inherited ?? Infinity, begun + Duration.toMillis(timeout))
         return Effect.flatMap(
           Effect.mapError(
             Effect.provideService(peers.resolveOne(name), CurrentDeadline, until === Infinity ? undefined : until),
             (error) =>
               name instanceof Peers.Any && error._tag === "PeerUnknownError" && nowUnsafe(clock) >= until
-                ? noneInTime(name.where)
+                ? noneInTime(name.where, waitedSince(clock, begun))
                 : error
           ),
           (peer) => {
             const left = until - nowUnsafe(clock)
             return left > 0
-              ? sendTo(peer, payload, Duration.millis(left))
-              : Effect.fail(new DeadlineError({ peer: peer.name, mayHaveRun: false }))
+              ? sendTo(peer, payload, Duration.millis(left), begun)
+              : Effect.fail(
+                new DeadlineError({ peer: peer.name, mayHaveRun: false, ...waitedSince(clock, begun) })
+              )
           }
         )
       }))

@@ -8,6 +8,7 @@
  */
 import * as Schema from "effect/Schema"
 import { quote } from "./internal/base/quote.ts"
+import { waitedText } from "./internal/base/waited.ts"
 import { NodeName } from "./Packet.ts"
 import * as Why from "./Why.ts"
 
@@ -234,11 +235,15 @@ export class DeadlineError extends Schema.TaggedError<DeadlineError>("@pnet/core
     /** Whether it may have been run, or handled: it is known that it was not where it had not been sent by then. */
     mayHaveRun: Schema.Boolean,
     /** What kept it from being sent in time, where that is known. */
-    detail: Schema.optionalKey(Schema.String)
+    detail: Schema.optionalKey(Schema.String),
+    /** How long the peer was waited for, with what the search for it took, where that is known. */
+    waited: Schema.optionalKey(Schema.Duration)
   }
 ) {
   override get message() {
-    const why = this.detail === undefined ? "" : ` (${this.detail})`
+    const why = `${this.waited === undefined ? "" : `, ${waitedText(this.waited)}`}${
+      this.detail === undefined ? "" : ` (${this.detail})`
+    }`
     const what = this.function === undefined ? quote(this.peer) : `${quote(this.function)} at ${quote(this.peer)}`
     return Why.see(
       `${what} did not answer in its time${why}; ${

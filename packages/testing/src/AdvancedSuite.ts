@@ -11,6 +11,7 @@ import type * as Packet from "@pnet/core/Packet"
 import type * as Trust from "@pnet/core/Trust"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -241,6 +242,12 @@ const endings = (test: Test, setup: AdvancedSetup): void => {
       })
       const error = yield* failureOf(alice.request("bob", "hang", "x", { timeout: "300 millis" }))
       assert.deepInclude(error, { _tag: "DeadlineError", function: "hang", mayHaveRun: true })
+      // Of a machine's clock and its timers each has its own idea of a moment.
+      const waited = (error: AdvancedNode.CallError) =>
+        assert.isAtLeast(error._tag === "DeadlineError" ? Duration.toMillis(error.waited ?? 0) : 0, 290)
+      waited(error)
+      waited(yield* failureOf(alice.request("bob", "hang", Stream.empty, { timeout: "300 millis" })))
+      waited(yield* failureOf(Stream.runDrain(alice.send("bob", "hang", "x", { timeout: "300 millis" }))))
       yield* Deferred.await(interrupted)
       const late = yield* failureOf(alice.request("bob", "count", "x", { timeout: 0 }))
       assert.deepInclude(late, { _tag: "DeadlineError", function: "count", mayHaveRun: false })

@@ -22,6 +22,7 @@ import {
   Context,
   DateTime,
   Deferred,
+  Duration,
   Effect,
   Exit,
   Fiber,
@@ -579,8 +580,12 @@ for (const form of forms) {
         const hurried = yield* clientOf(alice, Runs, "bob", { timeout: "2 seconds" })
         const first = yield* Effect.forkChild(errorOf(hurried.slow({ id: 1 })))
         const second = yield* Effect.forkChild(errorOf(client.slow({ id: 2 }).pipe(Deadline.within("1 second"))))
-        assert.strictEqual((yield* Fiber.join(second))._tag, "DeadlineError")
-        assert.strictEqual((yield* Fiber.join(first))._tag, "DeadlineError")
+        for (const [call, waited, said] of [[second, 1_000, "1s"], [first, 2_000, "2s"]] as const) {
+          const error = yield* Fiber.join(call)
+          assert(error._tag === "DeadlineError", error._tag)
+          assert.closeTo(Duration.toMillis(error.waited ?? -1), waited, 10)
+          assert.include(error.message, `"slow" at "bob" did not answer in its time, ${said}; give it more time`)
+        }
         yield* Effect.sleep("1 second")
         assert.deepStrictEqual(log, ["begin 1", "interrupted 1"])
         // One that has no time is not sent.

@@ -25,6 +25,7 @@ import { Way } from "../balance/way.ts"
 import * as AtOnce from "../base/atOnce.ts"
 import { keepWith } from "../base/shapes.ts"
 import { isUnseen, toTraceparent, traceOf } from "../base/trace.ts"
+import { waitedSince } from "../base/waited.ts"
 import { type KnownNow, knownNow } from "../peers/knownNow.ts"
 import * as Outcomes from "../peers/outcomes.ts"
 import { describe } from "../peers/targets.ts"
@@ -66,14 +67,14 @@ interface CallOptions {
   readonly concurrency?: number | "unbounded" | undefined
 }
 
-const mapError = (peer: NodeName, name: string, limit: number) =>
+const mapError = (peer: NodeName, name: string, { clock, limit }: Dependencies, begun: number) =>
 (
   error: Sessions.OpenError | Sessions.StreamError
 ): CommandError => {
   if (error._tag !== "StreamResetError") return error
   switch (error.code) {
     case "deadline":
-      return new DeadlineError({ peer, function: name, ...late(error) })
+      return new DeadlineError({ peer, function: name, ...late(error), ...waitedSince(clock, begun) })
     case "too_large":
       return new CallTooLargeError({ peer, function: name, limit })
     case "not_found":
@@ -207,7 +208,7 @@ export class Call {
       onFailure: (error) =>
         isRefused(error) && this.#at === undefined
           ? Effect.flatMap(this.#again(peer, bytes), receive)
-          : Effect.fail(mapError(this.#to, this.#name, this.#client.limit)(error)),
+          : Effect.fail(mapError(this.#to, this.#name, this.#client, this.#begun)(error)),
       onSuccess: receive
     })
   }
@@ -227,16 +228,24 @@ export class Call {
 
   /** Each exchange keeps to the deadline by itself, and the waits between them have to. */
   #again(peer: Peer, bytes: Uint8Array): Effect.Effect<Uint8Array, CommandError> {
-    const { clock, limit } = this.#client
+    const { clock } = this.#client
     const deadline = this.#deadline
     const again = Effect.mapError(
       Effect.retry(Effect.suspend(() => this.#exchange(peer, bytes)), { while: isRefused, schedule: refusedRetries }),
-      mapError(this.#to, this.#name, limit)
+      mapError(this.#to, this.#name, this.#client, this.#begun)
     )
     return deadline === undefined ? again : Effect.suspend(() =>
       Effect.timeoutOrElse(again, {
         duration: Math.max(0, deadline - nowUnsafe(clock)),
-        orElse: () => Effect.fail(new DeadlineError({ peer: this.#to, function: this.#name, mayHaveRun: true }))
+        orElse: () =>
+          Effect.fail(
+            new DeadlineError({
+              peer: this.#to,
+              function: this.#name,
+              mayHaveRun: true,
+              ...waitedSince(clock, this.#begun)
+            })
+          )
       })
     )
   }

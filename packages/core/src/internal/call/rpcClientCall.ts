@@ -19,6 +19,7 @@ import type { NodeName } from "../../Packet.ts"
 import type { NameConflictError, Peer, PeerLostError, Peers, PeerUnknownError } from "../../Peers.ts"
 import type * as Sessions from "../../Sessions.ts"
 import type { DialError } from "../../Transport.ts"
+import { waitedSince } from "../base/waited.ts"
 import { lostBefore } from "../peers/lostBefore.ts"
 import { late } from "../session/refused.ts"
 import { type CallMeter, meterOf } from "./callMetrics.ts"
@@ -205,8 +206,11 @@ export class Call {
 
   // --- how it fails ----------------------------------------------------------------------------------------------------
 
+  get #waited() {
+    return waitedSince(this.client.clock, this.#begun)
+  }
   get late() {
-    return new DeadlineError({ peer: this.to, function: this.name, mayHaveRun: true })
+    return new DeadlineError({ peer: this.to, function: this.name, mayHaveRun: true, ...this.#waited })
   }
   get broken() {
     return new RemoteDefectError({ peer: this.to, function: this.name })
@@ -238,7 +242,7 @@ export class Call {
     if (error._tag !== "StreamResetError") return error
     switch (error.code) {
       case "deadline":
-        return new DeadlineError({ peer: this.to, function: this.name, ...late(error) })
+        return new DeadlineError({ peer: this.to, function: this.name, ...late(error), ...this.#waited })
       case "too_large":
         return this.tooLarge
       case "not_found":

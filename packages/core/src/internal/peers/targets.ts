@@ -4,6 +4,7 @@ import { DeadlineError, type NodeClosedError } from "../../FunctionError.ts"
 import type { NodeName } from "../../Packet.ts"
 import type { Peer, Peers, Target, Where } from "../../Peers.ts"
 import { quote } from "../base/quote.ts"
+import type { Waited } from "../base/waited.ts"
 import { isTopicName } from "../values/topicNames.ts"
 
 /** The names of all peers that are known now, each once. */
@@ -150,7 +151,10 @@ export const describe = (target: Where | Wanted): string => {
 }
 
 /** The time of a call, or of a message, was up before it was known who is there. */
-export const noneInTime = (where: Where, called: { readonly function?: string } = {}): DeadlineError =>
+export const noneInTime = (
+  where: Where,
+  called: Waited & { readonly function?: string } = {}
+): DeadlineError =>
   new DeadlineError({
     peer: "any" as NodeName,
     ...called,

@@ -31,6 +31,7 @@ import { limitOf } from "../base/bytes.ts"
 import * as Given from "../base/given.ts"
 import { keep } from "../base/shapes.ts"
 import { toTraceparent } from "../base/trace.ts"
+import { waitedSince } from "../base/waited.ts"
 import { type KnownNow, knownNow } from "../peers/knownNow.ts"
 import * as Several from "../peers/outcomes.ts"
 import { isRefused, refusedRetries } from "../session/refused.ts"
@@ -322,10 +323,10 @@ export class Calling {
     return Stream.unwrap(
       Effect.map(
         this.#begin(whom, command, data, options, onRead),
-        ({ input, stream }) =>
+        ({ begun, input, stream }) =>
           Stream.catch(
             Stream.fromPull(Effect.succeed(stream.pull)),
-            (error) => Stream.fromEffect(Failures.blame<E>(error, input, this.#limitOf(options)))
+            (error) => Stream.fromEffect(Failures.blame<E>(error, input, this.#limitOf(options), this.#waited(begun)))
           )
       )
     ) as Stream.Stream<Uint8Array, Failures.Failure<E>, R>
@@ -343,7 +344,11 @@ export class Calling {
     return Effect.scoped(
       Effect.flatMap(
         this.#begin(whom, command, data, options, onRead),
-        ({ input, stream }) => Effect.catch(stream.wholeUpTo(limit), (error) => Failures.blame<E>(error, input, limit))
+        ({ begun, input, stream }) =>
+          Effect.catch(
+            stream.wholeUpTo(limit),
+            (error) => Failures.blame<E>(error, input, limit, this.#waited(begun))
+          )
       )
     ) as Effect.Effect<Uint8Array, Failures.Failure<E>, R>
   }
@@ -384,7 +389,7 @@ export class Calling {
         peer,
         exchange,
         [exchange.bytes],
-        (exit) => resume(Exit.isSuccess(exit) ? exit : this.#tried(exchange, peer, undefined, exit))
+        (exit) => resume(Exit.isSuccess(exit) ? exit : this.#tried(exchange, peer, undefined, exit, undefined))
       )
       if (cancel === undefined) resume(this.#slowly(exchange, undefined))
       return cancel
@@ -392,11 +397,12 @@ export class Calling {
   }
 
   #slowly(exchange: Exchange, options: Options | undefined): Effect.Effect<Uint8Array, Failures.CallError> {
+    const begun = this.#begunBefore(exchange.deadline)
     return this.#addressed(
       exchange.whom,
       exchange.name,
       options,
-      (peer, headers) => this.#tried(exchange, peer, headers, this.#ask(exchange, peer, headers))
+      (peer, headers) => this.#tried(exchange, peer, headers, this.#ask(exchange, peer, headers), begun)
     )
   }
 
@@ -416,12 +422,15 @@ export class Calling {
     exchange: Exchange,
     peer: Peer,
     headers: string | undefined,
-    first: Effect.Effect<Uint8Array, Sessions.OpenError | Sessions.StreamError>
+    first: Effect.Effect<Uint8Array, Sessions.OpenError | Sessions.StreamError>,
+    begun: number | undefined
   ): Effect.Effect<Uint8Array, Failures.CallError> {
     const { deadline, limit, name, whom } = exchange
     return Effect.catch(first, (error) => {
+      const failed = (error: Sessions.OpenError | Sessions.StreamError) =>
+        Failures.ofCall(error, limit, this.#waited(begun))
       // Of several another one is asked.
-      if (!isRefused(error) || typeof whom !== "string") return Effect.fail(Failures.ofCall(limit)(error))
+      if (!isRefused(error) || typeof whom !== "string") return Effect.fail(failed(error))
       const again = Effect.retry(Effect.suspend(() => this.#ask(exchange, peer, headers)), {
         while: isRefused,
         schedule: refusedRetries
@@ -441,7 +450,7 @@ export class Calling {
             })
           )
       })
-      return Effect.mapError(timed, Failures.ofCall(limit))
+      return Effect.mapError(timed, failed)
     })
   }
 
@@ -453,6 +462,7 @@ export class Calling {
     options: Options | undefined
   ) {
     return Effect.gen({ self: this }, function*() {
+      const begun = this.#begunWith(options)
       // Every stream is open before the input begins, or known not to.
       const opened = new Map(
         yield* Effect.forEach(
@@ -469,7 +479,7 @@ export class Calling {
         Effect.flatMap(opened.get(peer)!, (stream) =>
           Effect.catch(
             stream.wholeUpTo(limit),
-            (error) => Effect.catch(Failures.blame<E>(error, input, limit), Failures.told<E>)
+            (error) => Effect.catch(Failures.blame<E>(error, input, limit, this.#waited(begun)), Failures.told<E>)
           ))
     })
   }
@@ -484,10 +494,11 @@ export class Calling {
   ) {
     return Effect.gen({ self: this }, function*() {
       if (!isStream(data) && !isWhole(data)) return yield* notSendable(data)
+      const begun = this.#begunWith(options)
       const stream = yield* this.#open(whom, command, options)
       if (!isStream(data)) {
         yield* feed(stream, data)
-        return { stream, input: undefined }
+        return { stream, input: undefined, begun }
       }
       // What makes the input fail, fails the call; what makes the call fail, ends the input.
       const input: Failures.Input<E> = { failure: undefined }
@@ -496,13 +507,14 @@ export class Calling {
         input.failure = cause
         return stream.reset("cancelled", "its input failed")
       }))
-      return { stream, input }
+      return { stream, input, begun }
     })
   }
 
   #open(whom: string | Peer, command: string, options: Options | undefined) {
     return Effect.withFiber<Sessions.SessionStream, Failures.CallError, Scope.Scope>((fiber) => {
       const deadline = this.#deadlineOf(fiber, options)
+      const begun = this.#begunBefore(deadline)
       return this.#addressed(whom, command, options, (peer, headers) =>
         Effect.mapError(
           this.#node.sessions.open(peer, {
@@ -512,7 +524,7 @@ export class Calling {
             traceparent: spanOf(fiber),
             headers
           }),
-          Failures.ofCall(this.#limitOf(options))
+          (error) => Failures.ofCall(error, this.#limitOf(options), this.#waited(begun))
         ))
     })
   }
@@ -547,6 +559,20 @@ export class Calling {
     return options?.timeout === undefined
       ? inherited
       : Math.min(inherited, nowUnsafe(this.#node.clock) + Duration.toMillis(Duration.fromInputUnsafe(options.timeout)))
+  }
+
+  /** When a call begins that has a time of its own. */
+  #begunWith(options: Options | undefined): number | undefined {
+    return options?.timeout === undefined ? undefined : nowUnsafe(this.#node.clock)
+  }
+
+  /** When a call begins whose time may be up. */
+  #begunBefore(deadline: number): number | undefined {
+    return deadline === Infinity ? undefined : nowUnsafe(this.#node.clock)
+  }
+
+  #waited(begun: number | undefined) {
+    return waitedSince(this.#node.clock, begun)
   }
 
   #leftUntil(deadline: number) {

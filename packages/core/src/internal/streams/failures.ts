@@ -14,6 +14,7 @@ import {
 } from "../../FunctionError.ts"
 import type * as Peers from "../../Peers.ts"
 import type * as Sessions from "../../Sessions.ts"
+import type { Waited } from "../base/waited.ts"
 import { late, nameTooLong, noHeaders } from "../session/refused.ts"
 
 /** Why a call failed that had its stream. */
@@ -58,7 +59,7 @@ export const told = <E>(error: Failure<E>): Effect.Effect<never, CallError | E> 
   error._tag === "InputFailed" ? Effect.failCause(error.cause) : Effect.fail(error)
 
 /** The failure of a stream as that of the function it was opened for, whose answer has a limit. */
-const ofStream = (error: Sessions.StreamError, limit: number): AnswerError => {
+const ofStream = (error: Sessions.StreamError, limit: number, waited: Waited): AnswerError => {
   if (error._tag !== "StreamResetError") return error
   switch (error.code) {
     case "failed":
@@ -68,7 +69,7 @@ const ofStream = (error: Sessions.StreamError, limit: number): AnswerError => {
         error: error.error ?? { message: error.detail }
       })
     case "deadline":
-      return new DeadlineError({ peer: error.peer, function: error.stream, ...late(error) })
+      return new DeadlineError({ peer: error.peer, function: error.stream, ...late(error), ...waited })
     case "not_allowed":
       return error.remote ? new NotAllowedError({ peer: error.peer, function: error.stream }) : error
     case "invalid_arguments":
@@ -88,18 +89,19 @@ const ofStream = (error: Sessions.StreamError, limit: number): AnswerError => {
 }
 
 /** `ofStream`, of what may have failed before there was a stream. */
-export const ofCall = (limit: number) => (error: Sessions.OpenError | Sessions.StreamError) =>
-  error._tag === "StreamResetError" ? ofStream(error, limit) : error
+export const ofCall = (error: Sessions.OpenError | Sessions.StreamError, limit: number, waited: Waited) =>
+  error._tag === "StreamResetError" ? ofStream(error, limit, waited) : error
 
 /** The answer's failure, or the input's where that came first. */
 export const blame = <E>(
   error: Sessions.StreamError,
   input: Input<E> | undefined,
-  limit: number
+  limit: number,
+  waited: Waited
 ): Effect.Effect<never, AnswerError | InputFailed<Sessions.StreamError | E>> => {
   const tooLarge = error._tag === "StreamResetError" && error.code === "too_large"
   const failure = !tooLarge && error._tag === "StreamResetError" && !error.remote ? input?.failure : undefined
   return failure !== undefined && !Cause.hasInterruptsOnly(failure)
     ? Effect.fail(new InputFailed(failure))
-    : Effect.fail(ofStream(error, limit))
+    : Effect.fail(ofStream(error, limit, waited))
 }
