@@ -10,6 +10,7 @@ import type { NodeName } from "../../Packet.ts"
 import type { Peers } from "../../Peers.ts"
 import type { PublicKey } from "../../PublicKey.ts"
 import type { Connection, DialError, Transport } from "../../Transport.ts"
+import * as AtEnd from "../base/atEnd.ts"
 import * as PacketStream from "../wire/packetStream.ts"
 import { type Ending, violated } from "./channel.ts"
 
@@ -81,13 +82,13 @@ export const connect = (
     )
     // A "leaving" may be anybody's. Who really leaves closes the connection. Of who was started anew the connection is a
     // ghost, which can only be found out by sending; so a connection that nothing is awaited on makes way for a new one.
-    yield* Effect.acquireRelease(
+    yield* AtEnd.acquire(
       Effect.sync(() =>
         peers.holdUnsafe(channel.peer.publicKey, (doubt) => {
           if (doubt === "restarted" && channel.sent.length === 0) line.doubtful.openUnsafe()
         })
       ),
-      (release) => Effect.sync(release)
+      (release) => release()
     )
     return line
   })

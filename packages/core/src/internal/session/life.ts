@@ -5,6 +5,7 @@ import type * as Scope from "effect/Scope"
 import type * as Handshake from "../../Handshake.ts"
 import type { Connection } from "../../Transport.ts"
 import * as Trust from "../../Trust.ts"
+import * as AtEnd from "../base/atEnd.ts"
 import { quote } from "../base/quote.ts"
 import type { Handlers } from "./handlers.ts"
 import type { Host } from "./host.ts"
@@ -100,9 +101,9 @@ export class Life {
 
   /** Makes it, and lets streams be opened on it until the scope closes, whoever is interrupted in between. */
   enter(completed: Completed, place: Place): Effect.Effect<Session, never, Scope.Scope> {
-    return Effect.acquireRelease(
+    return AtEnd.acquire(
       Effect.sync(() => this.#enter(completed, place)),
-      (session) => Effect.sync(() => this.#leave(session))
+      (session) => this.#leave(session)
     )
   }
 

@@ -11,6 +11,7 @@ import type * as Frame from "../../Frame.ts"
 import type { Peer } from "../../Peers.ts"
 import * as ProtocolError from "../../ProtocolError.ts"
 import * as Sessions from "../../Sessions.ts"
+import * as AtEnd from "../base/atEnd.ts"
 import type { Dialling } from "./dialling.ts"
 import type { Host } from "./host.ts"
 import type { MuxStream } from "./muxStream.ts"
@@ -236,12 +237,10 @@ export class Opening implements Pick<Service, "exchange" | "exchangeUnsafe" | "o
             continue
           }
           session.used()
-          yield* Effect.addFinalizer(() =>
-            Effect.sync(() => {
-              opened.reset("cancelled", "")
-              opened.abandon()
-            })
-          )
+          yield* AtEnd.atEnd(() => {
+            opened.reset("cancelled", "")
+            opened.abandon()
+          })
           return { session, stream: opened }
         }
       })

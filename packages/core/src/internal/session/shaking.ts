@@ -12,6 +12,7 @@ import * as ProtocolError from "../../ProtocolError.ts"
 import type { PublicKey } from "../../PublicKey.ts"
 import * as Raw from "../../Raw.ts"
 import type { Connection, ConnectionClosedError } from "../../Transport.ts"
+import * as AtEnd from "../base/atEnd.ts"
 import type * as Acceptor from "../connect/acceptor.ts"
 import * as PacketStream from "../wire/packetStream.ts"
 import type { Host } from "./host.ts"
@@ -22,9 +23,9 @@ import type { Place } from "./table.ts"
 type ShakeError = ProtocolError.ProtocolError | PacketStream.Idle | ConnectionClosedError
 
 /** Wipes the key of a session, which has ended, or never began, when the scope of its handshake closes. */
-const wipe = ({ sharedKey }: Handshake.Established) => Effect.sync(() => Redacted.value(sharedKey).fill(0))
-// Out here, so that what waits for the end of a session keeps nothing else of its handshake, as `acquireRelease` keeps what acquired.
-const wiped = (established: Handshake.Established) => Effect.addFinalizer(() => wipe(established))
+const wipe = ({ sharedKey }: Handshake.Established) => Redacted.value(sharedKey).fill(0)
+// Out here, so that what waits for the end of a session keeps nothing else of its handshake.
+const wiped = (established: Handshake.Established) => AtEnd.atEnd(() => wipe(established))
 
 export interface Shaking {
   /**

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as ProtocolError from "../../ProtocolError.ts"
 import type { PublicKey } from "../../PublicKey.ts"
+import * as AtEnd from "../base/atEnd.ts"
 import { Budget } from "./budget.ts"
 import type { Host } from "./host.ts"
 import { PeerSessions } from "./peerSessions.ts"
@@ -100,7 +101,7 @@ export class Table {
   /** A place for one more session with a peer, until the scope closes or another needs it more. */
   reserve(key: PublicKey, detail: string): Effect.Effect<Place, ProtocolError.ProtocolError, Scope.Scope> {
     const { limits } = this.#host
-    return Effect.acquireRelease(
+    return AtEnd.acquire(
       Effect.suspend(() => {
         const state = this.of(key)
         if (state.places >= limits.sessionsPerPeer && !this.#supersede(state)) {
@@ -120,7 +121,7 @@ export class Table {
           this.forget(state)
         })
       }),
-      (place) => Effect.sync(place)
+      (place) => place()
     )
   }
 
