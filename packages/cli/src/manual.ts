@@ -229,6 +229,8 @@ export const counter = CommandNode.serve(Counter).pipe(
 \`\`\`
 
 Contracts, such as \`Greet\` and \`Counter\`, may be exported for whoever else imports the module. Any other export is a mistake, which is said before the node starts.
+
+Of each call of a function, a command or a group it is said who called what, how it ended (\`ok\`, \`failed\`, \`given up\`) and how long it took.
 `
 
 const settingsIntro = `## Settings

@@ -2,7 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
-import { Effect, Fiber, Path } from "effect"
+import { Effect, Fiber, Path, Schema, Stream } from "effect"
+import { Rpc, RpcGroup } from "effect/rpc"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -84,7 +85,7 @@ describe("up --module", () => {
       const { stdout } = yield* up.interrupt
       assert.deepStrictEqual(
         values(stdout).filter(({ event }) => event === "called").map((one) => `${one["function"]} ${one["reason"]}`),
-        ["add ok", "later ok", "nested ok", "fails failed", "buy failed"]
+        ["add ok", "later ok", "nested ok", "count ok", "fails failed", "buy failed"]
       )
     }).pipe(Effect.scoped, Effect.provide(Home.layer)))
 
@@ -125,6 +126,50 @@ describe("up --module", () => {
         "rejected: failed",
         "fails: failed"
       ])
+    }).pipe(Effect.scoped, Effect.provide(Home.layer)))
+
+  it.effect("says of the calls of a group what it says of those of functions, by JSON and typed, with what they came to", () =>
+    Effect.gen(function*() {
+      const { network, nodes } = yield* Home
+      const alice = yield* desk(network, "alice")
+      const file = module(`
+        import { CommandNode } from "@pnet/core"
+        import { Effect, Layer, Schema, Stream } from "effect"
+        import { Rpc, RpcGroup } from "effect/rpc"
+        export class Group extends RpcGroup.make(
+          Rpc.make("half", { payload: { of: Schema.Int }, success: Schema.Finite, error: Schema.String }),
+          Rpc.make("hang", { success: Schema.Int }),
+          Rpc.make("ticks", { success: Schema.Int, stream: true })
+        ) {}
+        export const group = CommandNode.serve(Group).pipe(Layer.provide(Group.toLayer({
+          half: ({ of }) => of % 2 === 0 ? Effect.succeed(of / 2) : Effect.fail("odd"),
+          hang: () => Effect.never,
+          ticks: () => Stream.range(1, 3)
+        })))
+      `)
+      const group = RpcGroup.make(
+        Rpc.make("half", { payload: { of: Schema.Int }, success: Schema.Finite, error: Schema.String }),
+        Rpc.make("hang", { success: Schema.Int }),
+        Rpc.make("ticks", { success: Schema.Int, stream: true })
+      )
+      const up = yield* alice.start("up", "--module", file, "--open")
+      yield* up.says("; serves half, hang, ticks")
+      const { node } = nodes.bob
+      yield* node.peers.awaitPeer("alice")
+      const call = node.target("alice", { timeout: "2 seconds" })
+      const typed = yield* node.client(group, "alice", { timeout: "2 seconds" })
+      assert.strictEqual(yield* call("half", { of: 4 }), 2)
+      yield* Effect.flip(call("half", { of: 3 }))
+      assert.deepStrictEqual(yield* call("ticks"), [1, 2, 3])
+      yield* Effect.flip(call("hang"))
+      assert.strictEqual(yield* typed.half({ of: 4 }), 2)
+      assert.strictEqual(yield* Effect.flip(typed.half({ of: 3 })), "odd")
+      assert.deepStrictEqual(yield* Stream.runCollect(typed.ticks()), [1, 2, 3])
+      yield* Effect.flip(typed.hang())
+      yield* up.says(/(bob called hang: given up[^]*){2}/)
+      const { stdout } = yield* up.interrupt
+      const each = ["half: ok", "half: failed", "ticks: ok", "hang: given up"]
+      assert.deepStrictEqual(stdout.match(/(?<=bob called )\w+: [a-z ]+/g), [...each, ...each])
     }).pipe(Effect.scoped, Effect.provide(Home.layer)))
 
   it.effect("is refused where it would be for everybody, and where it cannot be loaded or built", () =>

@@ -32,6 +32,7 @@
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import type * as Headers from "effect/http/Headers"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as RpcClient from "effect/rpc/RpcClient"
@@ -41,7 +42,7 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as Allow from "./Allow.ts"
 import type * as Balance from "./Balance.ts"
-import type { Authenticated } from "./Caller.ts"
+import type { Authenticated, Caller } from "./Caller.ts"
 import type {
   CallTooLargeError,
   ContractError,
@@ -52,6 +53,7 @@ import type {
   RemoteDefectError,
   UnknownFunctionError
 } from "./FunctionError.ts"
+import { onCall } from "./internal/call/onCall.ts"
 import type { Memory } from "./internal/call/rpcServed.ts"
 import { use } from "./internal/call/typed.ts"
 import { servedOf } from "./internal/call/whom.ts"
@@ -251,6 +253,27 @@ export type ManyClient<Rpcs extends Rpc.Any, E = RpcError> = {
     >
     : never
 }
+
+/**
+ * Who is told of each call of a group: of its function and its caller when it begins, and of what it came to when it ends. A call that is given up ends with an
+ * interruption; one that was refused, or whose payload is none, is not told of.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export type OnCall = (call: {
+  readonly function: string
+  readonly from: Caller["Service"]
+}) => (exit: Exit.Exit<unknown, unknown>) => void
+
+/**
+ * Who is told of the calls of groups that are served where this is provided, as by a log of calls. It runs between a call and its answer, so it is to do little.
+ * Default: nobody.
+ *
+ * @category references
+ * @since 0.2.0
+ */
+export const OnCall: Context.Reference<OnCall | undefined> = onCall
 
 /**
  * Serves a group to peers, and enters its calls in the node's functions, until the scope closes. `Authenticated` is provided;

@@ -51,7 +51,7 @@ const ofModules = Effect.fnUntraced(function*(files: ReadonlyArray<string>, say:
     const began = clock.currentTimeMillisUnsafe()
     return (end: CallEnd) => void fork(say(called(name, from.name, clock.currentTimeMillisUnsafe() - began, end)))
   }
-  return { ...serving(parts, told), beside: (node: CommandNodeService) => beside(parts, node) }
+  return { ...serving(parts, told), beside: (node: CommandNodeService) => beside(parts, node, told) }
 })
 
 export const run = Effect.fnUntraced(function*(input: Input<typeof up>) {

@@ -12,6 +12,7 @@
 import type { Caller } from "@pnet/core/Caller"
 import * as Command from "@pnet/core/Command"
 import { CommandNode, type CommandNodeService } from "@pnet/core/CommandNode"
+import * as PeerRpc from "@pnet/core/PeerRpc"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -162,13 +163,20 @@ export const load = Effect.fnUntraced(function*(files: ReadonlyArray<string>): E
   return { functions, commands: all.flatMap((one) => one.commands), layers: all.flatMap((one) => one.layers) }
 })
 
-/** Builds the layers of modules beside a node, until the scope closes. */
-export const beside = ({ layers }: Parts, node: CommandNodeService) =>
+/** Builds the layers of modules beside a node, until the scope closes, with each call of the groups that they serve told. */
+export const beside = ({ layers }: Parts, node: CommandNodeService, told: Told) =>
   Effect.forEach(
     layers,
     ({ file, layer, name }) =>
       Effect.catchCause(
-        Layer.build(Layer.provide(layer, Layer.succeed(CommandNode, node))),
+        Effect.provideService(
+          Layer.build(Layer.provide(layer, Layer.succeed(CommandNode, node))),
+          PeerRpc.OnCall,
+          (call) => {
+            const ended = told(call.function, call.from)
+            return (exit) => ended(endOf(exit))
+          }
+        ),
         (cause) =>
           Cause.hasInterruptsOnly(cause)
             ? Effect.failCause(cause as Cause.Cause<never>)

@@ -19,6 +19,7 @@ import { quote } from "../base/quote.ts"
 import * as Seldom from "../base/seldom.ts"
 import { watching } from "../base/trace.ts"
 import { type CallMeter, meterOf } from "./callMetrics.ts"
+import { onCall, telling } from "./onCall.ts"
 import * as Codec from "./rpcCodec.ts"
 import * as Wire from "./rpcWire.ts"
 
@@ -108,6 +109,7 @@ const spanName = (prefix: string | undefined, tag: string) => prefix === undefin
 
 export const make = (rpc: Rpc.AnyWithProps, shared: Shared, options: Options): Served => {
   const { lines, services } = shared
+  const told = Context.get(services, onCall)
   const entry = Context.getUnsafe(services, { key: rpc.key } as Context.Key<any, any>) as Rpc.Handler<string>
   // Merged once, and not on each call.
   const base = Context.merge(entry.context, services) as Context.Context<never>
@@ -118,11 +120,14 @@ export const make = (rpc: Rpc.AnyWithProps, shared: Shared, options: Options): S
     allow: options.allow,
     wire: Wire.wireOf(rpc, Context.get(services, Codec.Current)),
     handler: entry.handler as Served["handler"],
-    middlewares: [...rpc.middlewares].map((service) =>
-      service.key === Authenticated.key
-        ? undefined
-        : Context.getUnsafe(services, service) as RpcMiddleware.Any
-    ),
+    middlewares: [
+      ...[...rpc.middlewares].map((service) =>
+        service.key === Authenticated.key
+          ? undefined
+          : Context.getUnsafe(services, service) as RpcMiddleware.Any
+      ),
+      ...(told === undefined ? [] : [telling(told)])
+    ],
     base,
     span: spanName(options.spanPrefix, rpc._tag),
     traced: Context.get(base, References.TracerEnabled),
