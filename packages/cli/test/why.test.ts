@@ -41,7 +41,7 @@ describe("why", () => {
     const answers = new Map(explanations().map(({ text, topic }) => [topic, text]))
     assert.include(
       answers.get("peer-unknown"),
-      "`--bind` at its default of loopback, another `--network` or network key"
+      "`--bind` at loopback (by default that of a program, and not that of `pnet`), another `--network` or network key"
     )
     assert.include(answers.get("name-shared"), "say which it is with `pnet trust resolve`,")
     assert.include(

@@ -43,7 +43,7 @@ export class DialError extends Schema.TaggedError<DialError>("@pnet/core/Transpo
 }) {
   override get message() {
     const why = {
-      Refused: "refused; no node listens there any more",
+      Refused: "refused; no node listens there",
       Timeout: "no answer in time; the machine is off, or a firewall drops the connection",
       Unreachable: "there is no way to that address from here",
       NoEndpoint:
