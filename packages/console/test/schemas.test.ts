@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { mistakes } from "@pnet/console/Mistakes"
 import { argumentsOf, keywordsOf, signatureOf, typeOf } from "@pnet/console/Signature"
+import { counted } from "@pnet/lab/harness/lookups"
 import { Schema } from "effect"
 
 const jsonSchema = (schema: Schema.Constraint) => {
@@ -127,18 +128,14 @@ describe("a signature", () => {
   })
 
   it("follows each reference once, however long it is and however many lead to it", () => {
-    let lookups = 0
-    const counted = (defs: object) =>
-      new Proxy(defs, {
-        getOwnPropertyDescriptor: (target, name) => (lookups++, Reflect.getOwnPropertyDescriptor(target, name))
-      })
     const to = (name: string) => ({ $ref: `#/$defs/${name}` })
     const long = "x".repeat(1_000)
     const first = Array.from({ length: 400 }, () => to("a"))
-    const args = { prefixItems: first, $defs: counted({ a: to(long), [long]: to(long) }) }
+    const { definitions, lookups } = counted({ a: to(long), [long]: to(long) })
+    const args = { prefixItems: first, $defs: definitions }
     assert.include(signatureOf({ name: "f", kind: "command", args }), "arg400?: any")
     assert.deepStrictEqual(wrong(args, first), [])
-    assert.isAtMost(lookups, first.length + 2)
+    assert.isAtMost(lookups(), first.length + 2)
     // One object may be of two schemas.
     const ref = to("a")
     assert.strictEqual(typeOf({ $defs: { a: { type: "string" } } }, ref), "string")

@@ -1,6 +1,6 @@
 /** When `send` gives up: after the caller's own time, whatever the message waits for, and with nothing left behind. */
 import { assert, describe, it } from "@effect/vitest"
-import { type BasicNode, TofuTrust, Trust } from "@pnet/core"
+import { type BasicNode, Deadline, TofuTrust, Trust } from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { failureOf } from "@pnet/testing/NodeSuite"
 import { Clock, Duration, Effect, Exit, Fiber, Layer, Logger, type Scope } from "effect"
@@ -48,6 +48,22 @@ describe("a message that is not answered in time", () => {
       yield* late(alice.node, "bob", 2_500)
       yield* late(alice.node, "bob", 500)
       assert.strictEqual(network.stats().connections, 1)
+    })
+  )
+
+  test(
+    "of which there is no more than a deadline around it leaves",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 8 })
+      yield* start(network, "bob", { onMessage: picky })
+      const alice = yield* start(network, "alice")
+      yield* alice.node.peers.awaitPeer("bob")
+      const [took, error] = yield* timed(
+        failureOf(Deadline.within("700 millis")(alice.node.send("bob", "x", { timeout: "5 seconds" })))
+      )
+      assert(error._tag === "DeadlineError", `${error._tag}: ${error.message}`)
+      assert.closeTo(took, 700, 5.01)
+      assert.closeTo(Duration.toMillis(error.waited ?? -1), took, 1)
     })
   )
 
