@@ -6,6 +6,7 @@ import { Addresses } from "../../src/internal/peers/addresses.ts"
 import { Asking } from "../../src/internal/peers/asking.ts"
 import { Doubts } from "../../src/internal/peers/doubts.ts"
 import { Entry } from "../../src/internal/peers/entry.ts"
+import { GuardedCrowd } from "../../src/internal/peers/guardedCrowd.ts"
 import { Places } from "../../src/internal/peers/places.ts"
 import { Table } from "../../src/internal/peers/table.ts"
 
@@ -179,4 +180,21 @@ describe("peers of a crowd", () => {
       assert.isTrue(asking.asksFirst(entry, state.at))
       assert.strictEqual(yield* round(false), 1)
     }))
+
+  for (
+    const [how, fault] of [
+      ["throws", () => {
+        throw new Error("no socket")
+      }],
+      ["gives what is no effect", () => undefined as never],
+      ["gives one that dies", () => Effect.die(new Error("no socket"))]
+    ] as const
+  ) {
+    it.effect(`are asked, and named, as nobody where a discovery ${how} for that`, () =>
+      Effect.gen(function*() {
+        const crowd = new GuardedCrowd({ attend: fault, interval: fault, who: fault, doubt: fault } as never, 2_500)
+        assert.isFalse(yield* crowd.who({ host: "10.0.0.1", port: 50_000 }))
+        yield* crowd.doubt("bob's" as PublicKey.PublicKey, () => true)
+      }))
+  }
 })

@@ -48,7 +48,12 @@ export class GuardedCrowd implements Crowd {
   }
 
   #safe<A>(what: string, instead: A, of: () => Effect.Effect<A>): Effect.Effect<A> {
-    return Effect.suspend(of).pipe(
+    // What is no effect would end the fiber, and could not be caught.
+    const given = Effect.suspend(() => {
+      const effect: unknown = of()
+      return Effect.isEffect(effect) ? effect as Effect.Effect<A> : Effect.die(new Error("it gives no effect"))
+    })
+    return given.pipe(
       Effect.catchCause((cause) => Effect.as(Effect.logDebug(`${what} failed`, cause), instead))
     )
   }

@@ -259,11 +259,12 @@ const guarded = of("crowd", "packages/core/src/internal/peers/guardedCrowd.ts", 
     "a discovery that says no number has nobody looked after"
   ],
   "guarded-effects": [
-    `    return Effect.suspend(of).pipe(
+    `    return given.pipe(
       Effect.catchCause((cause) => Effect.as(Effect.logDebug(\`\${what} failed\`, cause), instead))
     )`,
-    `    return what === "" ? Effect.succeed(instead) : of()`,
-    "a discovery that throws ends the looking after peers"
+    `    return what === "" ? Effect.succeed(instead) : given`,
+    "a discovery that throws ends the looking after peers",
+    { tests: ["Asked", "Peers"] }
   ]
 })
 
