@@ -451,7 +451,7 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "Another `ask`; the oldest is not named; the oldest is named again."
   ],
   [
-    "On a LAN of many: rounds in which a newcomer asks all; newcomers that ask all before it waits for a round",
+    "Rounds in which a newcomer asks all; newcomers that ask all before it waits for a round",
     "8; 20 a second",
     "It hears of the others by their adverts; it goes on after three waits."
   ],

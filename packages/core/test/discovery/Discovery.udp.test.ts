@@ -31,6 +31,7 @@ const utf8 = (text: string): Uint8Array => new Uint8Array(new TextEncoder().enco
 const hostOf = (text: string) => text.slice(0, text.lastIndexOf(":"))
 const portOf = (text: string) => Number(text.slice(text.lastIndexOf(":") + 1))
 const isBroadcast = ({ to }: Sent) => hostOf(to).endsWith(".255")
+const isQuestion = ({ payload }: Sent) => new TextDecoder().decode(payload.subarray(0, 9)) === "pnet|who|"
 
 const advertOf = ({ payload }: Sent) => {
   const packet = Result.getOrThrow(
@@ -56,9 +57,9 @@ const setUp = (options?: SimNetwork.Options) =>
       network,
       crypto,
       sent,
-      /** What a host has broadcast since then. */
+      /** What a host has broadcast since then, but its questions as it starts. */
       broadcasts: (host: string, since = 0) =>
-        sent.filter((one) => one.host === host && one.at >= since && isBroadcast(one)),
+        sent.filter((one) => one.host === host && one.at >= since && isBroadcast(one) && !isQuestion(one)),
       /** What a host has sent to single addresses. */
       unicasts: (host: string) => sent.filter((one) => one.host === host && !isBroadcast(one)),
       stranger: () => crypto.generateKeyPair().publicKey
@@ -205,7 +206,7 @@ describe("adverts", () => {
       const one = yield* discover(world, "one", { on: host, advertisePort: 5_555 })
       yield* one.advertise
       yield* pass("1 minute")
-      const rounds = world.sent.filter(({ host }) => host === "one")
+      const rounds = world.sent.filter((one) => one.host === "one" && !isQuestion(one))
       const sockets = new Set(rounds.map(({ from }) => from))
       assert.deepStrictEqual([...sockets].map(hostOf).sort(), ["10.0.0.1", "192.168.7.9"])
       for (const datagram of rounds) {
@@ -217,6 +218,11 @@ describe("adverts", () => {
       }
       const perInterface = rounds.filter(({ from }) => hostOf(from) === "10.0.0.1").length
       assert.strictEqual(rounds.length, 2 * perInterface)
+      // And so does what it asks as it starts.
+      assert.deepStrictEqual(
+        world.sent.filter(isQuestion).map(({ from, to }) => [hostOf(from), to]),
+        Array.from({ length: 3 }, () => [["10.0.0.1", "10.0.0.255:5555"], ["192.168.7.9", "192.168.7.127:5555"]]).flat()
+      )
     })
   )
 

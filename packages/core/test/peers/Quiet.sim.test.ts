@@ -45,6 +45,43 @@ const said = (nodes: ReadonlyArray<SimWorld.SimNode>) =>
 const muted = (nodes: ReadonlyArray<SimWorld.SimNode>) =>
   Effect.forEach(nodes.slice(0, 2), ({ host }) => host.setBroadcastAllowed(false))
 
+/** Whether a datagram is an advert to one socket of somebody. */
+const isAnswerTo = ({ payload, protocol, to }: SimNetwork.Packet, address: string) =>
+  protocol === "udp" && to.startsWith(`${address}:`) && new TextDecoder().decode(payload.subarray(5, 9)) === "adv|"
+
+describe("a newcomer of few", () => {
+  test(
+    "asks all that it does not know: it knows at once who cannot broadcast, though answers of that one are lost",
+    Effect.gen(function*() {
+      const { network, nodes, start } = yield* Crowd.open(few)
+      yield* muted(nodes)
+      yield* Effect.sleep("10 seconds")
+      for (const lost of [0, 1, 3]) {
+        const host = yield* network.host(`newcomer${lost}`)
+        const answers: Array<string> = []
+        let asked = 0
+        yield* network.intercept((packet) => {
+          if (packet.host === host.name && packet.to.endsWith(".255:3334") && isWho(packet.payload)) asked++
+          if (!isAnswerTo(packet, host.address)) return "pass"
+          answers.push(packet.host)
+          return answers.filter((from) => from === "node0").length <= lost && packet.host === "node0" ? "drop" : "pass"
+        })
+        const newcomer = yield* start(host.name, {}, host)
+        yield* Effect.sleep("2 seconds")
+        assert.strictEqual(yield* Crowd.knownTo(newcomer), nodes.length)
+        // Who was heard answers no question.
+        assert.strictEqual(new Set(answers).size, nodes.length)
+        assert.strictEqual(answers.length, nodes.length + lost)
+        yield* Effect.sleep("10 seconds")
+        // The rounds as far as the one that brought it, and three that brought nobody.
+        assert.strictEqual(asked, lost + 3)
+        yield* newcomer.process.kill
+        yield* Effect.sleep("60 seconds")
+      }
+    })
+  )
+})
+
 describe("a peer of few that is not heard", () => {
   test(
     "for its broadcasts are forbidden, is asked by datagrams: nobody suspects it, or connects for that, and its crash is noticed as any",
@@ -52,8 +89,10 @@ describe("a peer of few that is not heard", () => {
       const { clear, connects, network, nodes } = yield* Crowd.open(few)
       const asked = yield* questions(network)
       yield* Effect.sleep("10 seconds")
-      // Who is heard is not asked.
-      assert.deepStrictEqual(asked(), [])
+      // Who is heard is not asked, but in all those that start ask.
+      const byStart = asked()
+      assert.isTrue(byStart.every(({ to }) => to === "10.0.255.255"))
+      assert.strictEqual(byStart.length, 3 * nodes.length)
       yield* muted(nodes)
       const lines = yield* said(nodes)
       clear()

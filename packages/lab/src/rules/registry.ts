@@ -419,9 +419,10 @@ const discovery: Readonly<Record<string, Titles>> = {
     "begins where adverts every interval would be more than the budget: 100 nodes with the usual options are none": [
       "crowd-interval"
     ],
-    "of few nodes is none: what each says is what it always said, and newcomers are answered by all": [
-      "crowd-interval"
-    ],
+    "of few nodes is none: each says what it always said, and asks all thrice when it starts, and newcomers are answered by all":
+      [
+        "crowd-interval"
+      ],
     "answers a newcomer with sixteen on average, who ask it with that, and nobody broadcasts for it": ["crowd-answer"],
     "says eight times that a node leaves": ["crowd-leaving"],
     "is answered with an advert, to the socket it came from, and is its sender's sign of life": [
@@ -439,9 +440,10 @@ const discovery: Readonly<Record<string, Titles>> = {
     "that asks all is answered by those it does not know, of the slice it names, and later the more there are": [
       "crowd-request-answer"
     ],
-    "to all is asked by a newcomer that was asked itself, again until it knows all, and by no other": [
-      "crowd-newcomer"
-    ],
+    "to all is asked by a newcomer, again until it knows all: of many, by being asked itself, until a round brought nobody, and of few until three did":
+      [
+        "crowd-newcomer"
+      ],
     "names who is in doubt, twice, unless it is not in doubt any more, or others name it": [
       "crowd-ask",
       "crowd-ask-twice"
@@ -456,6 +458,9 @@ const discovery: Readonly<Record<string, Titles>> = {
     "is dropped and counted, and leads to nothing": ["crowd-malformed"]
   },
   "core/test/peers/Quiet.sim.test.ts": {
+    "asks all that it does not know: it knows at once who cannot broadcast, though answers of that one are lost": [
+      "crowd-newcomer"
+    ],
     "for its broadcasts are forbidden, is asked by datagrams: nobody suspects it, or connects for that, and its crash is noticed as any":
       [
         "table-quiet"

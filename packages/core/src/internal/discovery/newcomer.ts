@@ -1,10 +1,10 @@
 /**
- * How a node that starts in a crowd gets to know all: it asks all nodes that it does not know, again and again, and those answer for
- * themselves, by unicast. So what it enters was said by who it is about, from its own address. That it is in a crowd it knows by being asked itself: of many
+ * How a node that starts gets to know all: it asks all nodes that it does not know, again and again, and those answer for
+ * themselves, by unicast. So what it enters was said by who it is about, from its own address. Of few all have answered its adverts, each once: it asks
+ * for the sake of those whose answer was lost, and who cannot broadcast what they would say next. That it is in a crowd it knows by being asked itself: of many
  * only some answer its first advert, and ask it with that.
  */
 import type * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Deadline from "../../Deadline.ts"
@@ -24,6 +24,8 @@ const roundEvery = 200
 // Before that it stops when a round brought nobody; or two in a row, where packets are lost: then the first one brought nobody, or the second
 // one over a sixteenth of that. What a filter takes for known by mistake is less.
 const lossyFrom = 1 / 16
+// Of few each may be the one whose packets were lost, so that many rounds in a row have to bring nobody.
+const emptyOfFew = 3
 // Between the questions of a round, of which each is answered by many.
 const questionEvery = 20
 // Where so many newcomers ask in a second, it waits so long; so often at most.
@@ -35,7 +37,8 @@ const togetherFrom = 64
 const togetherWithin = 1_000
 
 /** Whether what the rounds brought says that there is nobody more to be found. */
-const isEnough = (brought: ReadonlyArray<number>): boolean => {
+const isEnough = (brought: ReadonlyArray<number>, isInCrowd: boolean): boolean => {
+  if (!isInCrowd) return brought.length >= emptyOfFew && brought.slice(-emptyOfFew).every((one) => one === 0)
   const [first = 0, second = 0] = brought
   return brought.at(-1) === 0 && (first > 0 && second <= first * lossyFrom || brought.at(-2) === 0)
 }
@@ -53,7 +56,7 @@ export class Newcomer {
   // As every node hears the questions of all newcomers.
   readonly #clock: Clock.Clock
   readonly #questions = Rate.make(questionsPerSecond)
-  readonly #isInCrowd = Deferred.makeUnsafe<void>()
+  #isInCrowd = false
   /** How many told this node of themselves that it had not heard of. */
   #told = 0
 
@@ -62,9 +65,9 @@ export class Newcomer {
     this.#clock = parts.clock
   }
 
-  /** A node asked this one by itself. Of few only who is silent is asked, which a newcomer seldom is: it asks all then, twice, for nothing. */
+  /** A node asked this one by itself. Of few only who is silent is asked, which a newcomer seldom is. */
   wasAsked(): void {
-    Deferred.doneUnsafe(this.#isInCrowd, Effect.void)
+    this.#isInCrowd = true
   }
 
   /** A node that was not heard before told this one of itself, and nobody else: an answer. Those that start meanwhile tell all, whoever asks. */
@@ -77,12 +80,11 @@ export class Newcomer {
     return this.#questions.take(Deadline.nowUnsafe(this.#clock))
   }
 
-  /** From the start on: asks all, if there are many. */
+  /** From the start on: asks all. */
   get learn(): Effect.Effect<void> {
     const { crowd } = this.#parts
     return Effect.gen({ self: this }, function*() {
-      yield* Effect.sleep(beginsAfter)
-      yield* Deferred.await(this.#isInCrowd)
+      yield* jittered(beginsAfter)
       if (crowd.size > togetherFrom) yield* Effect.sleep(togetherWithin * (yield* Random.next))
       let waited = 0
       const brought: Array<number> = []
@@ -95,7 +97,7 @@ export class Newcomer {
         yield* this.#ask
         yield* jittered(roundEvery)
         brought.push(this.#told - before)
-        if (isEnough(brought)) return
+        if (isEnough(brought, this.#isInCrowd)) return
       }
     }).pipe(Effect.timeoutOption(newFor), Effect.asVoid)
   }

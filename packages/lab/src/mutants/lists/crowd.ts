@@ -150,6 +150,27 @@ const allowance = of("crowd", "packages/core/src/internal/discovery/allowance.ts
   ]
 })
 
+const newcomer = of("crowd", "packages/core/src/internal/discovery/newcomer.ts", suites("Crowd.udp", "Quiet.sim"), {
+  "asks-few": [
+    `      yield* jittered(beginsAfter)
+`,
+    `      yield* jittered(beginsAfter)
+      if (!this.#isInCrowd) return
+`,
+    "of few a newcomer asks nobody, and does not know who cannot broadcast where an answer is lost"
+  ],
+  "asks-few-once": [
+    `if (!isInCrowd) return brought.length >= emptyOfFew && brought.slice(-emptyOfFew).every((one) => one === 0)`,
+    `if (!isInCrowd) return brought.at(-1) === 0`,
+    "of few a newcomer stops where one answer more is lost"
+  ],
+  "asks-few-on": [
+    `brought.length >= emptyOfFew && `,
+    `brought.length >= rounds && `,
+    "of few a newcomer asks on where nobody is left"
+  ]
+})
+
 const packets = of("crowd", "packages/core/src/internal/wire/crowdPackets.ts", suites("crowdVectors", "Crowd.udp"), {
   "slices": [
     `return slice >= slices ? undefined`,
@@ -432,6 +453,7 @@ export const crowdList: ReadonlyArray<Mutation> = [
   ...crowd,
   ...answers,
   ...allowance,
+  ...newcomer,
   ...packets,
   ...hearing,
   ...sightings,
