@@ -56,7 +56,7 @@ const Event = Schema.Struct({
   reason: Schema.optionalKey(
     Schema.String.annotate(
       note(
-        "Why, in a word or two of the event's. Of a call how it ended: `ok`, `failed`, or `given up`, where its caller was interrupted or left, its time was up, or this node ends."
+        "Why, in a word or two of the event's: of a peer those of the table in [getting started](getting-started.md#who-comes-and-goes). Of a call how it ended: `ok`, `failed`, or `given up`, where its caller was interrupted or left, its time was up, or this node ends."
       )
     )
   ),
