@@ -9,6 +9,7 @@ import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
 import { Effect, Layer, Schema } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
+import { fileURLToPath } from "node:url"
 import { failureOf } from "../src/errors.ts"
 import { desk, values } from "./harness/desk.ts"
 
@@ -431,8 +432,21 @@ describe("where the node is", () => {
       )
       assert.match(
         yield* refused({}, "up", "--advertise-port", "0"),
-        /^pnet: --advertise-port "0" was refused: expected a value greater than 0\n  give [^\\\n]*\n$/
+        /^pnet: --advertise-port "0" was refused: expected a port, 1 to 65535\n  give [^\\\n]*\n$/
       )
+      // What is no number is told the same as what is too large.
+      for (const port of ["abc", "70000", "-1", "0.5", "1e3", ""]) {
+        assert.match(
+          yield* refused({}, "peers", `--port=${port}`),
+          new RegExp(`^pnet: --port "${port}" was refused: expected a port, 0 to 65535\n  give .* or 0 for any\n$`)
+        )
+        assert.match(
+          yield* refused({ PNET_ADVERTISE_PORT: port }, "up"),
+          new RegExp(`^pnet: PNET_ADVERTISE_PORT "${port}" was refused: expected a port, 1 to 65535\n  give `)
+        )
+        assert.match(yield* refused({}, "console", `--page-port=${port}`), /Expected: a port, 0 to 65535\n/)
+      }
+      assert.match(yield* refused({}, "top", "--count=abc"), /Expected: a whole number, 1 or more\n/)
       const [said] = (yield* refused({}, "peers", "--network", "x".repeat(70), "--json")).split("\n")
       assert.deepStrictEqual(JSON.parse(said!), {
         type: "error",
@@ -442,6 +456,31 @@ describe("where the node is", () => {
         exit: "usage",
         code: 2
       })
+    })))
+})
+
+describe("a console whose page is not built", () => {
+  it.effect("says so and how to build it, in the place of a link, and serves assistants alone where they are asked for", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const build = "run: npx -y pnpm@12 exec node packages/console/buildPage.ts"
+      const { code, stderr, stdout } = yield* alice.run("console", "--page-port=0")
+      assert.strictEqual(code, 1)
+      assert.strictEqual(stdout, "")
+      assert.strictEqual(
+        stderr,
+        `pnet: the page of the console is not built, as it is in what is published\n  ${build}\n`
+      )
+      const serving = yield* alice.start("console", "--page-port=0", "--mcp")
+      yield* serving.says("/mcp")
+      assert.include(
+        serving.stderr(),
+        `is not built, as it is in what is published: assistants alone are served; ${build}`
+      )
+      yield* serving.interrupt
+      alice.files.set(fileURLToPath(new URL("../../console/dist/page/index.html", import.meta.url)), "<!doctype html>")
+      const shown = yield* alice.start("console", "--page-port=0")
+      yield* shown.says("?token=")
+      yield* shown.interrupt
     })))
 })
 

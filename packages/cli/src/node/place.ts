@@ -6,20 +6,12 @@ import * as NodeOptions from "@pnet/core/NodeOptions"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Problem } from "../errors.ts"
+import { settings } from "../settings/declared.ts"
 import { Settings } from "../settings/Settings.ts"
 
 const { advertisePort, bindIp, networkId, peers } = NodeOptions.NodeOptions.fields
 
 type Name = "network" | "bind" | "advertisePort" | "peers"
-
-/** What to give instead. */
-const such: { readonly [_ in Name]: string } = {
-  network: "give a short name, the same on all machines of the network",
-  bind:
-    "give 0.0.0.0 for every network, 127.0.0.1 for this machine alone, or the address of one of this machine's interfaces",
-  advertisePort: "give a port of UDP that is the same on the whole network, such as 3334",
-  peers: "give addresses or names of hosts, each with a port, such as 192.168.1.7:4000,[fd00::7]:4000,bob.local:4000"
-}
 
 /** The options of a node that say where it is. */
 export const place: Effect.Effect<
@@ -33,8 +25,9 @@ export const place: Effect.Effect<
   Settings
 > = Effect.gen(function*() {
   const { sources, values } = yield* Settings
-  const check = (name: Name, schema: Schema.Decoder<unknown>, value: unknown, shown: unknown = value) =>
-    Effect.mapError(
+  const check = (name: Name, schema: Schema.Decoder<unknown>, value: unknown, shown: unknown = value) => {
+    const { give } = settings[name]
+    return Effect.mapError(
       Schema.decodeUnknownEffect(schema)(value),
       (error) =>
         new Problem({
@@ -43,9 +36,10 @@ export const place: Effect.Effect<
           what: `${sources[name].where} ${JSON.stringify(String(shown))} was refused: ${
             error.message.split("\n")[0]!.replace(/^E/, "e")
           }`,
-          hint: such[name]
+          ...(give === undefined ? {} : { hint: give })
         })
     )
+  }
   yield* check("network", networkId, values.network)
   yield* check("bind", bindIp, values.bind)
   yield* check("advertisePort", advertisePort, values.advertisePort)

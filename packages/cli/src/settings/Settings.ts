@@ -165,7 +165,7 @@ const decode = (name: SettingName, { source, text }: Found, surroundings: Surrou
   return Effect.mapError(Schema.decodeUnknownEffect(declared.schema)(text), (error) => {
     // A secret is not repeated, not even where it is wrong.
     const shown = declared.secret === true ? "" : ` ${JSON.stringify(text)}`
-    return wrong(`${source.where}${shown} was refused: ${error.message.replaceAll("\n", " ")}`)
+    return wrong(`${source.where}${shown} was refused: ${error.message.replaceAll("\n", " ")}`, declared.give)
   })
 }
 

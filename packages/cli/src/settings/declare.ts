@@ -27,6 +27,8 @@ export interface Setting<A> {
   readonly file?: boolean
   readonly metavar?: string
   readonly help: string
+  /** What to give in the place of what was refused, where what was expected does not say it. */
+  readonly give?: string
   /** From and to the text of a flag, a variable, or a value in the config file. */
   readonly schema: Schema.Codec<A, string>
   readonly fallback?: (surroundings: Surroundings) => A | undefined
@@ -155,17 +157,25 @@ export const List: Schema.Codec<ReadonlyArray<string>, string> = Schema.String.p
   })
 )
 
+/** A whole number from `least` to `most`, in digits: what is no number is told what was expected as one that is too large is. */
+const whole = (least: number, most: number, expected: string): Schema.Codec<number, string> =>
+  Schema.String.pipe(Schema.decodeTo(Schema.Finite, {
+    decode: SchemaGetter.transformEffect((text: string, options) =>
+      /^\d+$/.test(text.trim()) && Number(text) >= least && Number(text) <= most
+        ? Effect.succeed(Number(text))
+        : invalid(`expected ${expected}`, text, options)
+    ),
+    encode: SchemaGetter.transform((number: number) => String(number))
+  }))
+
 /** A port; 0 is any free one. */
-export const Port: Schema.Codec<number, string> = Schema.FiniteFromString.check(
-  Schema.makeFilter((port: number) =>
-    Number.isInteger(port) && port >= 0 && port <= 65_535 || "expected a port, 0 to 65535"
-  )
-)
+export const Port: Schema.Codec<number, string> = whole(0, 65_535, "a port, 0 to 65535")
+
+/** A port that has to be known. */
+export const KnownPort: Schema.Codec<number, string> = whole(1, 65_535, "a port, 1 to 65535")
 
 /** A whole number that is at least 1. */
-export const Count: Schema.Codec<number, string> = Schema.FiniteFromString.check(
-  Schema.makeFilter((count: number) => Number.isSafeInteger(count) && count > 0 || "expected a whole number, 1 or more")
-)
+export const Count: Schema.Codec<number, string> = whole(1, Number.MAX_SAFE_INTEGER, "a whole number, 1 or more")
 
 /** A text that says something. */
 export const Text: Schema.Codec<string, string> = Schema.String.check(

@@ -2,7 +2,7 @@
  * Every setting of the command, one declaration each. Flags, variables, the config file, `pnet config`, the help and `docs/cli.md` all come from here.
  */
 import * as Duration from "effect/Duration"
-import { type Defaulted, List, Port, type Setting, setting, Span, Text, toggle } from "./declare.ts"
+import { type Defaulted, KnownPort, List, Port, type Setting, setting, Span, Text, toggle } from "./declare.ts"
 
 /** The settings, by their names in the config file. */
 export const settings = {
@@ -42,6 +42,7 @@ export const settings = {
     env: "PNET_NETWORK_ID",
     metavar: "ID",
     help: "The network: only nodes of one network see each other",
+    give: "give a short name, the same on all machines of the network",
     schema: Text,
     fallback: () => "pnet",
     otherwise: "pnet"
@@ -79,6 +80,8 @@ export const settings = {
     env: "PNET_BIND_IP",
     metavar: "ADDRESS",
     help: "Where to listen and to look: 0.0.0.0 is every network, 127.0.0.1 this machine alone",
+    give:
+      "give 0.0.0.0 for every network, 127.0.0.1 for this machine alone, or the address of one of this machine's interfaces",
     schema: Text,
     fallback: () => "0.0.0.0",
     otherwise: "0.0.0.0"
@@ -88,6 +91,7 @@ export const settings = {
     env: "PNET_SERVER_PORT",
     metavar: "PORT",
     help: "The TCP port to listen on",
+    give: "give one that is free on this machine, such as 4000, or 0 for any",
     schema: Port,
     fallback: () => 0,
     otherwise: "any free one"
@@ -97,7 +101,8 @@ export const settings = {
     env: "PNET_ADVERTISE_PORT",
     metavar: "PORT",
     help: "The UDP port by which nodes find each other, the same on the whole network",
-    schema: Port,
+    give: "give a port of UDP that is the same on the whole network, such as 3334",
+    schema: KnownPort,
     fallback: () => 3334,
     otherwise: "3334"
   }),
@@ -106,6 +111,7 @@ export const settings = {
     env: "PNET_PEERS",
     metavar: "HOST:PORT,…",
     help: "Addresses to look for nodes at, besides those that are heard",
+    give: "give addresses or names of hosts, each with a port, such as 192.168.1.7:4000,[fd00::7]:4000,bob.local:4000",
     schema: List,
     fallback: () => [],
     otherwise: "none"
