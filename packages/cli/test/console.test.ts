@@ -3,12 +3,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { afterAll } from "vitest"
-import { home, type Process, terminals } from "./harness/binary.ts"
+import { afterAll, beforeAll } from "vitest"
+import { home, makePage, type Process, terminals } from "./harness/binary.ts"
 import { values } from "./harness/desk.ts"
 
 const place = home(40_869)
 afterAll(() => place.close())
+
+beforeAll(makePage, 120_000)
 
 const says = (running: Process, text: string) => Effect.promise(() => running.says(text))
 const ended = (running: Process) => Effect.promise(() => running.ended)

@@ -24,6 +24,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
+import * as FileSystem from "effect/FileSystem"
 import type * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -82,6 +83,19 @@ export class Console extends Context.Service<Console, {
 
 /** Where the page is, beside the sources and beside what is built of them. A bundle may not know where it is itself. */
 const pageOfPackage = () => fileURLToPath(new URL("../dist/page", import.meta.url))
+
+/**
+ * Whether there is a page in a folder, which by default is the one of this package: where the sources are run, and in what is not published, it is there once
+ * `packages/console/buildPage.ts` has made it. Without it a console serves its `routes`, and tells browsers that it has no page.
+ *
+ * @category guards
+ * @since 0.2.0
+ */
+export const isBuilt = (folder: string = pageOfPackage()): Effect.Effect<boolean, never, FileSystem.FileSystem> =>
+  Effect.orElseSucceed(
+    FileSystem.FileSystem.use((fs) => fs.exists(`${folder.replace(/[/\\]+$/, "")}/index.html`)),
+    () => false
+  )
 
 const randomHex = Effect.map(Entropy, (fill) => {
   const bytes = new Uint8Array(16)

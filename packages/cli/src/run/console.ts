@@ -17,6 +17,7 @@ import * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { consolePage } from "../commands/console.ts"
+import { Problem } from "../errors.ts"
 import { Machine, placesOf } from "../machine.ts"
 import { parsePatterns } from "../mcp/patterns.ts"
 import { makeFolder } from "../node/makeFolder.ts"
@@ -76,8 +77,17 @@ const toolsOf = Effect.fnUntraced(function*(node: CommandNodeService, input: Inp
   return http({ node, allow, readOnly, generic: false, bounds }, { path: "/mcp" })
 })
 
+const notBuilt = {
+  what: "the page of the console is not built, as it is in what is published",
+  hint: "run: npx -y pnpm@12 exec node packages/console/buildPage.ts"
+} as const
+
 const serve = Effect.fnUntraced(function*(input: Input<typeof consolePage>) {
   const output = yield* Output
+  const hasPage = yield* Console.isBuilt()
+  // Assistants have no use for the page.
+  if (!hasPage && !input.mcp) return yield* new Problem({ exit: "failed", ...notBuilt })
+  if (!hasPage) yield* output.warn(`${notBuilt.what}: assistants alone are served; ${notBuilt.hint}`)
   const { values } = yield* Settings
   const { diagnose, name, node, sealed, trust } = yield* open()
   const secret = yield* secretOf
@@ -98,7 +108,7 @@ const serve = Effect.fnUntraced(function*(input: Input<typeof consolePage>) {
     ...(input.mcp ? { mcp: { url: `http://127.0.0.1:${port}/mcp`, key: Redacted.value(assistantKey) } } : {})
   })
   const { canAnimate } = yield* TerminalCapabilities
-  if (input.openPage && canAnimate && !output.json) {
+  if (hasPage && input.openPage && canAnimate && !output.json) {
     // The link that was printed stays good, for another browser.
     const opened = yield* openBrowser(yield* link, placesOf(yield* Machine).state)
     if (!opened) yield* output.note("no browser was found: open the link yourself")

@@ -5,7 +5,7 @@
  * `terminals` is false, and tests of terminals are left out.
  */
 import { file } from "@pnet/lab/processes/programs"
-import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process"
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
@@ -17,6 +17,12 @@ copyFileSync(
   fileURLToPath(new URL("../../package.json", import.meta.url)),
   join(dirname(dirname(main)), "package.json")
 )
+
+/** Makes the page of the console where the command looks for it; where it is as new as its sources it is left as it is. */
+export const makePage = (): void => {
+  const make = fileURLToPath(new URL("../../../console/buildPage.ts", import.meta.url))
+  execFileSync(process.execPath, [make, join(dirname(dirname(main)), "dist/page")], { stdio: "ignore" })
+}
 
 const has = (command: string, ...args: ReadonlyArray<string>): boolean =>
   spawnSync(command, args, { stdio: "ignore" }).status === 0
