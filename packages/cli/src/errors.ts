@@ -5,6 +5,7 @@ import * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { atCommandLine, pointer } from "./atCommandLine.ts"
 import { type ExitName, exitOf, exits } from "./exit.ts"
 import { didYouMean } from "./nearest.ts"
 import { quoted } from "./output/quoted.ts"
@@ -49,8 +50,6 @@ export interface Failure {
   readonly detail?: Schema.Json
 }
 
-const pointer = /; see @pnet\/core\/docs\/why-cant-i\.md#([a-z-]+)/g
-
 const tagOf = (error: unknown): string | undefined =>
   typeof error === "object" && error !== null && "_tag" in error && typeof error._tag === "string"
     ? error._tag
@@ -75,29 +74,6 @@ const functionOf = (error: unknown): string =>
 
 const refusedThere =
   "another node has this one's name there: take another with --name; or have its operator run pnet trust resolve"
-
-/** What messages of the library, and lines of its log, name for programmers, and what there is at a command line. */
-const spokenOf = [
-  [/with peers\.resolveConflict/g, "with pnet trust resolve"],
-  [/list it with AllowListTrust\.layer/g, "list it with --allow-list"],
-  [/with peers\.awaitPeers?/g, "with --wait"],
-  [
-    /list the other nodes' addresses in peers, or see what diagnose finds/g,
-    "list the other nodes' addresses in --peers"
-  ],
-  [/by Trust\.open/g, "with --open"],
-  [/ \(Trust\.open\)/g, " (--open)"],
-  [/call get_funcs to see those it has/g, "run pnet functions to see those it has"],
-  [/call describe to see what it takes/g, "run pnet functions to see what it takes"],
-  [/the same networkKey, or this one another networkId/g, "the same network key, or this one another --network"],
-  [/the same networkId and networkKey/g, "the same --network and network key"],
-  [/the same networkKey/g, "the same network key"],
-  [/, or say wait: true for a node that starts without one/g, ""]
-] as const
-
-/** A message of the library as it is said at a command line, without where it is explained. */
-export const atCommandLine = (message: string): string =>
-  spokenOf.reduce((text, [pattern, words]) => text.replace(pattern, words), message.replaceAll(pointer, ""))
 
 const ofSharedName = {
   hint: "run pnet peers to see where they are, and pnet trust resolve to say whose name it is"

@@ -4,7 +4,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
-import { atCommandLine } from "./errors.ts"
+import { atCommandLine } from "./atCommandLine.ts"
 import { Output } from "./output/Output.ts"
 
 const textOf = (message: unknown): string =>

@@ -7,8 +7,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import { atCommandLine } from "../atCommandLine.ts"
 import type { doctor } from "../commands/doctor.ts"
-import { atCommandLine, explained, failureOf, Told } from "../errors.ts"
+import { explained, failureOf, Told } from "../errors.ts"
 import { exits } from "../exit.ts"
 import { findOne } from "../node/find.ts"
 import { NodeParts } from "../node/NodeParts.ts"
@@ -21,26 +22,13 @@ import type { Input } from "../spec.ts"
 
 type Found = Shape<"finding">
 
-/** What options of the library are called on the command line. */
-const spoken: ReadonlyArray<readonly [option: RegExp, flag: string]> = [
-  [/\bnetworkKeys?\b/g, "network key"],
-  [/\bnetworkId\b/g, "--network"],
-  [/\badvertisePort\b/g, "--advertise-port"],
-  [/\bserverPort\b/g, "--port"],
-  [/\bbindIp\b/g, "--bind"],
-  [/\bin peers\b/g, "in --peers"],
-  [/ \(NodeIdentity\.layerFile\)/g, ""]
-]
-
 const shapeOf = (finding: Finding): Found => {
   const see = explained(finding.message)
   return {
     finding: finding._tag,
     severity: finding.severity,
     message: atCommandLine(finding.message),
-    ...(finding.remedy === ""
-      ? {}
-      : { remedy: spoken.reduce((text, [option, flag]) => text.replace(option, flag), atCommandLine(finding.remedy)) }),
+    ...(finding.remedy === "" ? {} : { remedy: atCommandLine(finding.remedy) }),
     ...(see === undefined ? {} : { see })
   }
 }
