@@ -176,6 +176,24 @@ describe("a host name in peers", () => {
     })
   )
 
+  test(
+    "that was asked in vain once is in the way no more when it answers",
+    Effect.gen(function*() {
+      const network = yield* cloud
+      const host = yield* network.host("bob")
+      yield* network.setName("web", [host.address])
+      const alice = yield* startListed(network, { name: "alice", peers: ["web:4000"] })
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual((yield* alice.node.peers.obstacles).map(({ kind, where }) => [kind, where]), [
+        ["NoAnswer", "web:4000"]
+      ])
+      yield* start(network, { name: "bob", serverPort: 4000 }, { host })
+      yield* alice.node.peers.awaitPeer("bob")
+      assert.deepStrictEqual(yield* alice.node.peers.obstacles, [])
+      assert.deepStrictEqual(alice.said, [])
+    })
+  )
+
   it("is written as names are, with a port", () => {
     const isListed = (peer: string) => {
       const decoded = Effect.runSyncExit(NodeOptions.make({ name: "a", peers: [peer] }))
@@ -306,14 +324,19 @@ describe("a listed node", () => {
       // It may be that it only starts later.
       yield* Effect.sleep("2 seconds")
       assert.deepStrictEqual(alice.said, [])
+      // Who does not wait for longer is told of it all the same.
+      const soon = yield* failureOf(alice.node.peers.resolveOne("bob"))
+      assert.include(soon.message, `${host.address}:4000, which peers lists`)
       yield* Effect.sleep("1 minute")
       assert.lengthOf(alice.said, 1)
       assert.include(alice.said[0], `Info no node answers at ${host.address}:4000, which peers lists`)
       assert.include(alice.said[0], "start the node")
       const error = yield* failureOf(alice.node.peers.resolveOne("bob"))
       assert.include(error.message, `${host.address}:4000`)
+      assert.lengthOf(yield* alice.node.peers.obstacles, 1)
       const bob = yield* start(network, { name: "bob", serverPort: 4000 }, { host })
       yield* alice.node.peers.awaitPeer("bob")
+      assert.deepStrictEqual(yield* alice.node.peers.obstacles, [])
       yield* bob.process.stop
       yield* Effect.sleep("1 minute")
       assert.lengthOf(alice.said, 2)

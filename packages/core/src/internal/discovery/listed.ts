@@ -42,13 +42,24 @@ export class Notes {
 
   met(key: string, obstacle: Obstacle, level: "Info" | "Warn" = "Warn"): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const now = Number(this.#clock.monotonicTimeNanosUnsafe() / 1_000_000n)
-      return this.#config.obstacles.met(`listed ${key}`, now, () => obstacle, { listed: true, level }) ?? Effect.void
+      const { obstacles } = this.#config
+      obstacles.over(`first ${key}`)
+      return obstacles.met(`listed ${key}`, this.#now(), () => obstacle, { listed: true, level }) ?? Effect.void
     })
   }
 
+  /** What may be over in a moment: it is in the way, and not worth a line of the log yet. */
+  first(key: string, obstacle: Obstacle): void {
+    this.#config.obstacles.note(`first ${key}`, this.#now(), obstacle)
+  }
+
   over(key: string, again?: "at once" | "later"): void {
+    this.#config.obstacles.over(`first ${key}`)
     this.#config.obstacles.over(`listed ${key}`, again)
+  }
+
+  #now(): number {
+    return Number(this.#clock.monotonicTimeNanosUnsafe() / 1_000_000n)
   }
 }
 

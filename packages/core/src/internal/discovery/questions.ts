@@ -1,5 +1,5 @@
 /**
- * Asking at listed addresses for the advert of the node there, and what is known of those where none answers: it is worth a word only when
+ * Asking at listed addresses for the advert of the node there, and what is known of those where none answers: it is worth a word of the log only when
  * it goes on, and of a name only where nobody answers at any of its addresses. A node that is heard by other ways is asked every fourth time alone, which
  * finds out whether it can be reached there, and whether it is still the one that is there.
  */
@@ -10,6 +10,7 @@ import { nowUnsafe } from "../../Deadline.ts"
 import type { HeardAt, Sighting } from "../../Discovery.ts"
 import type { Endpoint } from "../../Network.ts"
 import type { Limits } from "../../NodeOptions.ts"
+import type { Obstacle } from "../../Obstacle.ts"
 import type { ProtocolError } from "../../ProtocolError.ts"
 import type { PublicKey } from "../../PublicKey.ts"
 import type { ConnectionClosedError, DialError, Transport } from "../../Transport.ts"
@@ -18,8 +19,8 @@ import * as AdvertExchange from "../wire/advertExchange.ts"
 import * as Mismatch from "../wire/mismatch.ts"
 import type { Listed, Notes } from "./listed.ts"
 
-// A node that starts is asked before it listens; only that it goes on is worth a word.
-const failuresNoted = 2
+// A node that starts is asked before it listens; only that it goes on is worth a word of the log. Who waits for a peer meanwhile is told at once.
+const failuresSaid = 2
 // So often in a row a place is passed over whose node was heard otherwise since its turn came last.
 const mostPassedOver = 3
 // In milliseconds: an answer is entered within that time, and is no other sign of life.
@@ -131,17 +132,21 @@ export class Questions {
   #noAnswer(place: string, error: DialError | ConnectionClosedError | ProtocolError): Effect.Effect<void> {
     const { listed, notes } = this.#parts
     this.#failures.set(place, (this.#failures.get(place) ?? 0) + 1)
-    const isSilent = (one: string) => (this.#failures.get(one) ?? 0) >= failuresNoted
-    const silent = listed.filter(({ endpoints }) => endpoints.has(place) && [...endpoints.keys()].every(isSilent))
-    return Effect.forEach(silent, ({ text }) =>
-      notes.met(text, {
+    return Effect.forEach(listed.filter(({ endpoints }) => endpoints.has(place)), ({ endpoints, text }) => {
+      const least = Math.min(...[...endpoints.keys()].map((one) => this.#failures.get(one) ?? 0))
+      if (least === 0) return Effect.void
+      const obstacle: Obstacle = {
         kind: "NoAnswer",
         where: text,
         what: `no node answers at ${text}, which peers lists: ${error.message}`,
         remedy: error._tag === "DialError"
           ? Mismatch.dialRemedy(error.kind)
           : "see what listens there: it is no node, or one that is closing"
-      }, error._tag === "ProtocolError" ? "Warn" : "Info"), { discard: true })
+      }
+      return least < failuresSaid
+        ? Effect.sync(() => notes.first(text, obstacle))
+        : notes.met(text, obstacle, error._tag === "ProtocolError" ? "Warn" : "Info")
+    }, { discard: true })
   }
 
   /** A node answered that this one cannot talk to. */
