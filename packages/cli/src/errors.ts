@@ -1,6 +1,7 @@
 /**
  * What is said of a failure: the error's own message, what to do next at a command line, and the exit code.
  */
+import type { Obstacle } from "@pnet/core/Obstacle"
 import * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
@@ -19,6 +20,8 @@ export class Problem extends Schema.TaggedError<Problem>("@pnet/cli/errors/Probl
   tag: Schema.optionalKey(Schema.String),
   /** What to do next. */
   hint: Schema.optionalKey(Schema.String),
+  /** What is in the way, which ends what happened, and which a warning may have said already. */
+  because: Schema.optionalKey(Schema.String),
   /** What is wrong with what was given, place by place. */
   mistakes: Schema.optionalKey(Schema.Array(
     Schema.Struct({ where: Schema.String, expected: Schema.String, found: Schema.optionalKey(Schema.String) })
@@ -27,7 +30,7 @@ export class Problem extends Schema.TaggedError<Problem>("@pnet/cli/errors/Probl
   pointed: Schema.optionalKey(Schema.Array(Schema.String))
 }) {
   override get message() {
-    return this.what
+    return this.because === undefined ? this.what : `${this.what}: ${this.because}`
   }
 }
 
@@ -42,6 +45,8 @@ export interface Failure {
   readonly hint?: string
   /** A moment in the message, as it stands there, which people read by their own clock. */
   readonly moment?: string
+  /** Reasons that the message has: what was in the way, and the part of the message that says it. */
+  readonly because?: ReadonlyArray<{ readonly what: string; readonly sentence: string }>
   /** The command that explains it. */
   readonly see?: string
   readonly mistakes?: ReadonlyArray<{ readonly where: string; readonly expected: string; readonly found?: string }>
@@ -65,6 +70,9 @@ const field = (error: unknown, name: string): unknown =>
   typeof error === "object" && error !== null ? (error as Record<string, unknown>)[name] : undefined
 
 const names = (list: unknown): string => Array.isArray(list) ? list.map((name) => JSON.stringify(name)).join(", ") : ""
+
+const namesIn = (list: unknown): ReadonlyArray<string> =>
+  Array.isArray(list) ? list.filter((name) => typeof name === "string") : []
 
 /** The command that shows the function that failed. */
 const functionOf = (error: unknown): string =>
@@ -95,11 +103,19 @@ const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
     if (field(error, "sharedBy") !== undefined) return { exit: "conflict", ...ofSharedName }
     if (field(error, "target") !== undefined) return {}
     const obstacles = field(error, "obstacles")
-    if (Array.isArray(obstacles) && obstacles.length > 0) return { hint: "run pnet doctor" }
+    if (Array.isArray(obstacles) && obstacles.length > 0) {
+      return {
+        because: obstacles.map(({ remedy, what }: Obstacle) => ({
+          what: atCommandLine(what),
+          sentence: atCommandLine(`. ${what[0]?.toUpperCase()}${what.slice(1)}: ${remedy}`)
+        })),
+        hint: didYouMean(String(peer), namesIn(known)) ?? "run pnet doctor"
+      }
+    }
     return Array.isArray(known) && known.length > 0
       ? {
         message: `no peer called ${JSON.stringify(peer)} is known; known are ${names(known)}`,
-        hint: didYouMean(String(peer), known.filter((name) => typeof name === "string")) ??
+        hint: didYouMean(String(peer), namesIn(known)) ??
           "correct the name, or wait longer for it with --wait"
       }
       : {
@@ -211,6 +227,9 @@ export const failureOf = (error: unknown): Failure => {
     message: atCommandLine(message),
     ...(see === undefined ? {} : { see }),
     ...(own && error.hint !== undefined ? { hint: error.hint } : {}),
+    ...(own && error.because !== undefined
+      ? { because: [{ what: error.because, sentence: `: ${error.because}` }] }
+      : {}),
     ...(own && error.mistakes !== undefined ? { mistakes: error.mistakes } : {}),
     ...(own && error.pointed !== undefined ? { pointed: error.pointed } : {}),
     ...(tag === undefined ? {} : spoken[tag]?.(error))

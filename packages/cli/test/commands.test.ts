@@ -527,6 +527,24 @@ describe("a name that another node has", () => {
     })))
 })
 
+describe("a listed address where nobody listens", () => {
+  it.effect("is named where nobody is found, also by who does not wait for long, and by its flag", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const listed = `${alice.host.address}:9`
+      const named = `o node answers at ${listed}, which --peers lists: cannot connect to ${listed}: refused`
+      const alone = ["--network", "none", "--wait", "2s", "--peers", listed]
+      for (const words of [["peers"], ["call", "*", "one"], ["call", "dave", "one"], ["ping", "*"]]) {
+        const { stderr } = yield* alice.run(...alone, ...words)
+        assert.strictEqual(stderr.split(named).length, 2, stderr)
+        assert.include(stderr, "correct the port in --peers: give it a --port that is always the same")
+      }
+      // What was most likely meant is the next step all the same.
+      const near = yield* alice.run("--peers", listed, "--wait", "2s", "call", "bbo", "one")
+      assert.include(near.stderr, named)
+      assert.include(near.stderr, "did you mean \"bob\"?")
+    })))
+})
+
 describe("a machine without a network", () => {
   it.effect("reaches itself, and says that it is alone", () =>
     inHome(Effect.fnUntraced(function*(alice) {
@@ -547,13 +565,24 @@ describe("a machine without a network", () => {
       const unsaid = { env: { PNET_BIND_IP: undefined } }
       const { code, stderr, stdout } = yield* alice.runWith(unsaid, "call", "other", "add", "1", "2", "--wait", "1s")
       assert.deepStrictEqual({ code, stdout }, { code: 3, stdout: "" })
-      assert.match(
+      // Once, by the node: what came of it has no more to say.
+      const down = "nothing can be sent from 127.0.0.1, as loopback is not up"
+      assert.strictEqual(
         stderr,
-        /warning: there is no network now, and loopback is not up: nobody is reached; bring it up \(on Linux: ip link set lo up\)/
+        `pnet: warning: ${down}; bring it up (on Linux: ip link set lo up)\n` +
+          "pnet: no peer called \"other\" is known after 1s; no peer is known at all\n  run pnet doctor\n  more: pnet why peer-unknown\n"
       )
       // Nobody was found, as nobody could be asked: a script is not to take that for a network without peers.
-      const { code: asked, stdout: none } = yield* alice.runWith(unsaid, "peers", "--json")
+      const { code: asked, stderr: said, stdout: none } = yield* alice.runWith(unsaid, "peers", "--json")
       assert.deepStrictEqual({ asked, none }, { asked: 6, none: "" })
+      // A program reads the error alone.
+      assert.strictEqual(JSON.parse(said.trim().split("\n").at(-1)!).message, `nobody can be asked: ${down}`)
+      const shown = yield* alice.runWith(unsaid, "peers")
+      assert.strictEqual(shown.stderr.split(down).length, 2, shown.stderr)
+      assert.include(shown.stderr, "pnet: nobody can be asked\n")
+      const up = yield* alice.startWith(unsaid, "up")
+      yield* Effect.sleep("5 seconds")
+      assert.lengthOf((yield* up.interrupt).stderr.match(/loopback is not up/g)!, 1)
     })))
 })
 

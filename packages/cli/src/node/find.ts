@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { atCommandLine } from "../atCommandLine.ts"
 import { Problem } from "../errors.ts"
 import { Output } from "../output/Output.ts"
 import { Settings } from "../settings/Settings.ts"
@@ -72,7 +73,19 @@ export const awaitOne = Effect.fnUntraced(function*(opened: Pick<Opened, "node" 
   return yield* output.during(`looking for ${name}`, findOne(opened, name))
 })
 
-/** Whoever is there, as soon as it was listened, which is said meanwhile. */
+// What was in the way of one is seldom in the way of none.
+const mostSaid = 5
+
+/** What keeps nodes from being found, where nobody was: who is listed and does not answer, say. What the log has said is not said again. */
+const sayObstacles = Effect.fnUntraced(function*(node: CommandNodeService): Effect.fn.Return<void, never, Output> {
+  const output = yield* Output
+  for (const { remedy, what } of (yield* node.peers.obstacles).slice(0, mostSaid)) {
+    const said = atCommandLine(what)
+    if (!output.said(said)) yield* output.warn(`${said}; ${atCommandLine(remedy)}`)
+  }
+})
+
+/** Whoever is there, as soon as it was listened, which is said meanwhile; where nobody is, what is in the way. */
 export const gather = Effect.fnUntraced(function*(node: CommandNodeService): Effect.fn.Return<
   ReadonlyArray<Peer>,
   never,
@@ -80,5 +93,7 @@ export const gather = Effect.fnUntraced(function*(node: CommandNodeService): Eff
 > {
   const output = yield* Output
   yield* output.during("looking for peers", listen(node))
-  return yield* node.peers.all
+  const all = yield* node.peers.all
+  if (all.length === 0) yield* sayObstacles(node)
+  return all
 })

@@ -102,14 +102,14 @@ const bindOf = Effect.fnUntraced(function*({ sources, values }: Settings["Servic
   const all = yield* Effect.orElseSucceed(network.interfaces, () => undefined)
   // Where the system does not say, the node itself finds out what is wrong.
   if (all === undefined || all.some(({ family, loopback }) => family === "IPv4" && !loopback)) return values.bind
-  const alone = all.some(({ family, loopback }) => family === "IPv4" && loopback)
-  yield* Output.use((output) =>
-    output.warn(
-      alone
-        ? "there is no network now: this machine alone is reached; start it again where there is one, or say --bind"
-        : "there is no network now, and loopback is not up: nobody is reached; bring it up (on Linux: ip link set lo up)"
+  // Where loopback is not up either, the node says so itself, and that nothing can be sent.
+  if (all.some(({ family, loopback }) => family === "IPv4" && loopback)) {
+    yield* Output.use((output) =>
+      output.warn(
+        "there is no network now: this machine alone is reached; start it again where there is one, or say --bind"
+      )
     )
-  )
+  }
   return "127.0.0.1"
 })
 

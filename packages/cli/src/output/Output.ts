@@ -43,6 +43,8 @@ export class Output extends Context.Service<Output, {
   readonly note: (text: string) => Effect.Effect<void>
   /** Something that people had better know. */
   readonly warn: (text: string) => Effect.Effect<void>
+  /** Whether a warning, or a line of the log, has told people so already. */
+  readonly said: (what: string) => boolean
   /** A line of the log. */
   readonly log: (level: LogLevel, text: string) => Effect.Effect<void>
   /** Why it failed. */
@@ -80,6 +82,18 @@ export const failed = (failure: Failure): Shape<"error"> => {
   }
 }
 
+// So many of the last warnings are known: what is said again was said a moment ago.
+const mostKnown = 32
+
+/** The failure without the reasons that people have just been told: what is left says what came of them. */
+const unsaid = (failure: Failure, said: (what: string) => boolean): Failure => {
+  const told = (failure.because ?? []).filter(({ what }) => said(what))
+  return {
+    ...failure,
+    message: told.reduce((message, { sentence }) => message.replace(sentence, () => ""), failure.message)
+  }
+}
+
 const make = (json: boolean) =>
   Effect.gen(function*() {
     const writer = yield* Writer.make(json)
@@ -93,6 +107,13 @@ const make = (json: boolean) =>
     const clock = yield* Clock.Clock
     const { zone } = yield* Machine
     const moments = toTerminal ? Moments.local(zone, () => clock.currentTimeMillisUnsafe()) : Moments.full
+
+    const warnings: Array<string> = []
+    const said = (what: string) => warnings.some((warning) => warning.includes(what))
+    const warned = (text: string) => {
+      warnings.push(text)
+      if (warnings.length > mostKnown) warnings.shift()
+    }
 
     const byClock = (failure: Failure): Failure => {
       const { message, moment } = failure
@@ -135,8 +156,14 @@ const make = (json: boolean) =>
           ? Stream.runCollect(Stream.tap(values, (value) => forPrograms(shape, [value])))
           : Effect.tap(Stream.runCollect(values), (all) => forPeople(shape, all, false)),
       note: (text) => lines("stderr", [errStyle.dim(harmless(text))]),
-      warn: (text) => lines("stderr", [`${errStyle.yellow("pnet: warning:")} ${harmless(text)}`]),
+      said,
+      warn: (text) =>
+        Effect.suspend(() => {
+          warned(text)
+          return lines("stderr", [`${errStyle.yellow("pnet: warning:")} ${harmless(text)}`])
+        }),
       log: (level, text) => {
+        warned(text)
         const look = level === "Error" || level === "Fatal" ? "red" : level === "Warn" ? "yellow" : "dim"
         const word = level === "Warn" ? "warning" : level.toLowerCase()
         return lines("stderr", [`${errStyle[look](`pnet: ${word}:`)} ${harmless(text)}`])
@@ -145,7 +172,7 @@ const make = (json: boolean) =>
         json
           ? lines("stderr", [jsonLine({ type: "error", ...failed(failure) })])
           : lines("stderr", [
-            views.error.one!(harmlessValue(failed(byClock(failure)), harmless), errStyle, moments),
+            views.error.one!(harmlessValue(failed(byClock(unsaid(failure, said))), harmless), errStyle, moments),
             ...(failure.pointed ?? []).map((line) => `  ${harmless(line)}`)
           ]),
       screen: writer.canScreen ? Effect.provideContext(Screen.open(writer), context) : Effect.undefined,

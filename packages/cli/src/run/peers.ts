@@ -5,6 +5,7 @@ import type { Peer } from "@pnet/core/Peers"
 import * as PublicKey from "@pnet/core/PublicKey"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { atCommandLine } from "../atCommandLine.ts"
 import type { peers } from "../commands/peers.ts"
 import { Problem } from "../errors.ts"
 import { eventOf } from "../node/events.ts"
@@ -30,7 +31,12 @@ const shapeOf = ({ endpoints, name, offer, proved, publicKey, status }: Peer): S
 const couldAsk = Effect.fnUntraced(function*(node: CommandNodeService) {
   const down = (yield* node.peers.obstacles).find(({ kind, where }) => kind === "NotSent" && where.startsWith("127."))
   if (down === undefined) return
-  return yield* new Problem({ exit: "unreachable", what: `nobody can be asked: ${down.what}`, hint: down.remedy })
+  return yield* new Problem({
+    exit: "unreachable",
+    what: "nobody can be asked",
+    because: atCommandLine(down.what),
+    hint: atCommandLine(down.remedy)
+  })
 })
 
 export const run = Effect.fnUntraced(function*({ offers, watch }: Input<typeof peers>) {
