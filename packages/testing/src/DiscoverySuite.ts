@@ -394,9 +394,12 @@ const networks = ({ broadcast, interval, start, test }: Suite): void => {
           () => a.ofKey(b.publicKey).find((one) => one.via === "broadcast")
         )
         yield* Effect.sleep("200 millis")
-        // Later b may ask itself, and is told then.
+        // Later b may ask itself, and is told then. What a asks itself, on a machine that is slow, is no answer.
         if ((yield* Clock.currentTimeMillis) - since < 350) {
-          assert.deepStrictEqual(b.ofKey(a.publicKey).filter((one) => one.via === "broadcast"), [])
+          assert.deepStrictEqual(
+            b.ofKey(a.publicKey).filter((one) => one.via === "broadcast" && one.asks !== true),
+            []
+          )
         }
         yield* answer
         const told = yield* until("b hears a", () => b.ofKey(a.publicKey).find((one) => one.via === "broadcast"))
