@@ -541,6 +541,54 @@ describe("who", () => {
   )
 
   test(
+    "to all is asked by a newcomer that is asked later, when of few it had asked enough, and not by one that is none any more",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const stranger = yield* voiceOf(world, "stranger")
+      const one = yield* nodeThatKnows(world, "one", 3)
+      yield* one.advertise
+      yield* pass(2_500)
+      assert.strictEqual(world.of("one", "who").length, 3)
+      const socket = socketOf(world, "one")
+      for (const more of [2, 0]) {
+        world.clear()
+        yield* stranger.send(stranger.who(), socket)
+        yield* pass(3_000)
+        assert.strictEqual(world.of("one", "who").length, more)
+      }
+      // Another interface: nobody is known there, and it is a newcomer again.
+      const { address } = yield* one.host.addInterface()
+      yield* pass(10_000)
+      assert.strictEqual(world.of("one", "who").filter(({ from }) => from.startsWith(`${address}:`)).length, 3)
+    })
+  )
+
+  test(
+    "to all is asked at once by a newcomer that nearly a hundred have answered, and in a while by one of so many that start together",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const stranger = yield* voiceOf(world, "stranger")
+      /** When newcomers ask that hear of so many, by answers or by what these broadcast. */
+      const firstAsked = (how: "answered" | "together") =>
+        Effect.forEach([1, 2, 3, 4], (i) =>
+          Effect.gen(function*() {
+            const name = `${how} ${i}`
+            const newcomer = yield* nodeThatKnows(world, name, 90)
+            yield* newcomer.advertise
+            const to = how === "answered" ? socketOf(world, name) : undefined
+            for (let i = 0; i < 90; i++) {
+              yield* stranger.send(stranger.advert, to, `${stranger.host.address}:${6_000 + i}`)
+            }
+            yield* pass(5_000)
+            yield* newcomer.process.kill
+            return world.of(name, "who")[0]!.at - world.of(name, "adv")[0]!.at
+          }))
+      assert.isAtMost(Math.max(...yield* firstAsked("answered")), 450)
+      assert.isAbove(Math.max(...yield* firstAsked("together")), 450)
+    })
+  )
+
+  test(
     "to all is asked on while others answer that were not heard before, and not for those that start meanwhile",
     Effect.gen(function*() {
       const world = yield* setUp

@@ -1,9 +1,11 @@
 /** Whole nodes on a LAN of few, where some are not heard, protocol section 7, "r-table-quiet". */
 import { assert, describe, it } from "@effect/vitest"
+import type { NetworkInterface } from "@pnet/core/Network"
+import * as NetworkKey from "@pnet/core/NetworkKey"
 import * as Crowd from "@pnet/lab/membership/crowd"
 import type { SimNetwork, SimWorld } from "@pnet/testing"
 import { advertPacket } from "@pnet/testing/DiscoverySuite"
-import { Clock, Effect, type Scope } from "effect"
+import { Clock, Effect, Redacted, type Scope } from "effect"
 
 const test = (title: string, body: Effect.Effect<void, never, Scope.Scope>) =>
   it.effect(title, () => Crowd.alone(body), 60_000)
@@ -78,6 +80,66 @@ describe("a newcomer of few", () => {
         yield* newcomer.process.kill
         yield* Effect.sleep("60 seconds")
       }
+    })
+  )
+})
+
+/** The first answer of the first node to an address is lost. */
+const firstAnswerLost = (network: SimNetwork.SimNetwork["Service"], address: string) => {
+  let lost = false
+  return network.intercept((packet) => {
+    if (lost || packet.host !== "node0" || !isAnswerTo(packet, address)) return "pass"
+    lost = true
+    return "drop"
+  })
+}
+
+describe("a newcomer of few whose first adverts nobody takes", () => {
+  test(
+    "for it had no interface as it started, asks when one comes",
+    Effect.gen(function*() {
+      const { network, nodes, start } = yield* Crowd.open(few)
+      yield* muted(nodes)
+      const host = yield* network.host("newcomer")
+      const [{ name }] = (yield* host.interfaces).filter(({ loopback }) => !loopback) as [NetworkInterface]
+      yield* host.setLinkUp(name, false)
+      const newcomer = yield* start(host.name, {}, host)
+      yield* Effect.sleep("30 seconds")
+      for (let i = 0; i < 2; i++) {
+        yield* firstAnswerLost(network, host.address)
+        yield* host.setLinkUp(name, true)
+        // An interval until it is noticed.
+        yield* Effect.sleep("4 seconds")
+        assert.strictEqual(yield* Crowd.knownTo(newcomer), nodes.length)
+        yield* host.setLinkUp(name, false)
+        yield* Effect.sleep("1 minute")
+        assert.strictEqual(yield* Crowd.knownTo(newcomer), 0)
+      }
+    })
+  )
+
+  test(
+    "for it left within this second, on a network with a key, asks in the next one",
+    Effect.gen(function*() {
+      const networkKey = NetworkKey.NetworkKey.make(Redacted.make(`${Buffer.alloc(32, 7).toString("base64url")}=`))
+      const { crypto, network, nodes, start } = yield* Crowd.open({ ...few, networkKey })
+      yield* muted(nodes)
+      const host = yield* network.host("newcomer")
+      const identity = crypto.generateKeyPair()
+      const before = yield* start(host.name, { identity }, host)
+      yield* Effect.sleep("10 seconds")
+      yield* Effect.sleep(1_005 - (yield* Clock.currentTimeMillis) % 1_000)
+      yield* before.process.stop
+      yield* firstAnswerLost(network, host.address)
+      const asked = yield* questions(network)
+      const since = yield* Clock.currentTimeMillis
+      const newcomer = yield* start(host.name, { identity }, host)
+      yield* Effect.sleep("2 seconds")
+      assert.strictEqual(yield* Crowd.knownTo(newcomer), nodes.length)
+      // Before that each would drop it, as a question that brings nobody.
+      const times = asked().filter((one) => one.host === host.name).map(({ at }) => at - since)
+      assert.isAtLeast(times.length, 3)
+      assert.isAbove(Math.min(...times), 1_000)
     })
   )
 })

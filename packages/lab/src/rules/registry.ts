@@ -444,6 +444,10 @@ const discovery: Readonly<Record<string, Titles>> = {
       [
         "crowd-newcomer"
       ],
+    "to all is asked by a newcomer that is asked later, when of few it had asked enough, and not by one that is none any more":
+      [
+        "crowd-newcomer"
+      ],
     "names who is in doubt, twice, unless it is not in doubt any more, or others name it": [
       "crowd-ask",
       "crowd-ask-twice"
@@ -461,6 +465,8 @@ const discovery: Readonly<Record<string, Titles>> = {
     "asks all that it does not know: it knows at once who cannot broadcast, though answers of that one are lost": [
       "crowd-newcomer"
     ],
+    "for it had no interface as it started, asks when one comes": ["crowd-newcomer"],
+    "for it left within this second, on a network with a key, asks in the next one": ["crowd-newcomer"],
     "for its broadcasts are forbidden, is asked by datagrams: nobody suspects it, or connects for that, and its crash is noticed as any":
       [
         "table-quiet"

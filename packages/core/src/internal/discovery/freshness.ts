@@ -10,7 +10,7 @@ import * as WallTime from "../base/wallTime.ts"
 import { timeToLive } from "../wire/networkCipher.ts"
 
 // The end of a token tells it from every other: the last characters of its HMAC's base64url. So many are kept of a key, which
-// makes some four within a second.
+// makes some four within a second, and ten as it starts.
 const macLength = 24
 const seenPerKey = 16
 

@@ -1,14 +1,16 @@
 /**
- * How a node that starts gets to know all: it asks all nodes that it does not know, again and again, and those answer for
+ * How a node that starts, or gets an interface, gets to know all: it asks all nodes that it does not know, again and again, and those answer for
  * themselves, by unicast. So what it enters was said by who it is about, from its own address. Of few all have answered its adverts, each once: it asks
  * for the sake of those whose answer was lost, and who cannot broadcast what they would say next. That it is in a crowd it knows by being asked itself: of many
  * only some answer its first advert, and ask it with that.
  */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import * as Deadline from "../../Deadline.ts"
 import * as Rate from "../base/rate.ts"
+import * as WallTime from "../base/wallTime.ts"
 import type { Self } from "../wire/advertExchange.ts"
 import * as CrowdPackets from "../wire/crowdPackets.ts"
 import type { Crowd } from "./crowd.ts"
@@ -18,6 +20,9 @@ import { jittered, type Telling } from "./telling.ts"
 // In milliseconds. Behind its first adverts; and this long after its start it is none any more.
 const beginsAfter = 400
 const newFor = 5_000
+// On a network with a key "leaving" outdates what the node says that is started anew within its second, and a question that is dropped brings nobody.
+// So it asks from the next second on, so long after it began.
+const intoSecond = 100
 // How often it asks at most, this far apart: answers to a question take an eighth of a second.
 const rounds = 8
 const roundEvery = 200
@@ -56,18 +61,31 @@ export class Newcomer {
   // As every node hears the questions of all newcomers.
   readonly #clock: Clock.Clock
   readonly #questions = Rate.make(questionsPerSecond)
+  /** An interface came that it has not asked on. */
+  readonly #came = Latch.makeUnsafe(false)
+  readonly #asked = Latch.makeUnsafe(false)
   #isInCrowd = false
-  /** How many told this node of themselves that it had not heard of. */
+  /** How many told this node of themselves that it had not heard of; and had when the last interface came. */
   #told = 0
+  #toldBefore = 0
 
   constructor(parts: Parts) {
     this.#parts = parts
     this.#clock = parts.clock
   }
 
+  /** There is an interface that there was not, and nothing is known yet of who is there. */
+  came(): void {
+    this.#isInCrowd = false
+    this.#toldBefore = this.#told
+    this.#asked.closeUnsafe()
+    this.#came.openUnsafe()
+  }
+
   /** A node asked this one by itself. Of few only who is silent is asked, which a newcomer seldom is. */
   wasAsked(): void {
     this.#isInCrowd = true
+    this.#asked.openUnsafe()
   }
 
   /** A node that was not heard before told this one of itself, and nobody else: an answer. Those that start meanwhile tell all, whoever asks. */
@@ -80,26 +98,52 @@ export class Newcomer {
     return this.#questions.take(Deadline.nowUnsafe(this.#clock))
   }
 
-  /** From the start on: asks all. */
-  get learn(): Effect.Effect<void> {
+  /** From the start on, as soon as there is an interface, and whenever another one comes: asks all. */
+  get learn(): Effect.Effect<never> {
+    return Effect.forever(Effect.andThen(this.#came.await, Effect.timeoutOption(this.#learn, newFor)))
+  }
+
+  get #learn(): Effect.Effect<void> {
     const { crowd } = this.#parts
     return Effect.gen({ self: this }, function*() {
-      yield* jittered(beginsAfter)
-      if (crowd.size > togetherFrom) yield* Effect.sleep(togetherWithin * (yield* Random.next))
+      yield* this.#begin
+      this.#came.closeUnsafe()
+      if (crowd.size - (this.#told - this.#toldBefore) > togetherFrom) {
+        yield* Effect.sleep(togetherWithin * (yield* Random.next))
+      }
       let waited = 0
-      const brought: Array<number> = []
-      while (brought.length < rounds) {
+      let brought: Array<number> = []
+      for (let asked = 0; asked < rounds;) {
         if (!this.heardQuestion() && waited++ < waits) {
           yield* jittered(waitEvery)
           continue
         }
+        asked++
         const before = this.#told
         yield* this.#ask
         yield* jittered(roundEvery)
         brought.push(this.#told - before)
-        if (isEnough(brought, this.#isInCrowd)) return
+        if (!isEnough(brought, this.#isInCrowd)) continue
+        if (this.#isInCrowd) return
+        // Perhaps of many nobody has heard it yet, so that it is asked later.
+        yield* Effect.raceFirst(this.#asked.await, this.#came.await)
+        if (!this.#isInCrowd) return
+        brought = []
       }
-    }).pipe(Effect.timeoutOption(newFor), Effect.asVoid)
+    })
+  }
+
+  /** When it is time to ask. */
+  get #begin(): Effect.Effect<void> {
+    const { clock, self } = this.#parts
+    return Effect.gen(function*() {
+      const start = WallTime.millisUnsafe(clock)
+      yield* jittered(beginsAfter)
+      const now = WallTime.millisUnsafe(clock)
+      if (!self.cipher.encrypted || Math.floor(now / 1_000) !== Math.floor(start / 1_000)) return
+      yield* Effect.sleep(1_000 - now % 1_000)
+      yield* jittered(intoSecond)
+    })
   }
 
   /** Asks all that are not known. */

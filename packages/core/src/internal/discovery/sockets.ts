@@ -93,6 +93,8 @@ interface Parts {
   }
   /** Runs what is not waited for, as long as a scope is open. */
   readonly runIn: (effect: Effect.Effect<void>, scope: Scope.Scope) => void
+  /** There is another one, from which nothing was said yet. */
+  readonly came: () => void
   readonly sent: (outcome: "broadcast" | "failed") => void
   /** Milliseconds of the monotonic clock. */
   readonly now: () => number
@@ -235,7 +237,7 @@ export class Sockets {
   }
 
   #open(target: Target): Effect.Effect<void> {
-    const { config: { advertisePort, limits }, hearer, network, runIn, scope: outer } = this.#parts
+    const { came, config: { advertisePort, limits }, hearer, network, runIn, scope: outer } = this.#parts
     return Effect.gen({ self: this }, function*() {
       const scope = yield* Scope.fork(outer)
       yield* Effect.gen({ self: this }, function*() {
@@ -275,6 +277,7 @@ export class Sockets {
         this.#all.set(target.address, one)
         this.#changes++
         heard = hearer(one)
+        came()
         yield* Effect.forkIn(Effect.ignore(heard.hear(reader)), scope)
       }).pipe(
         Scope.provide(scope),

@@ -82,6 +82,7 @@ export const make = (): Effect.Effect<
       scope,
       runIn,
       hearer: (via) => hearing.hearer(hearing.earOf(via, undefined)),
+      came: () => newcomer.came(),
       sent: (outcome) => Metrics.advertsSent(outcome, context),
       now
     }, isTunnel)

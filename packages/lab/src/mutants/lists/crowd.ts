@@ -152,9 +152,9 @@ const allowance = of("crowd", "packages/core/src/internal/discovery/allowance.ts
 
 const newcomer = of("crowd", "packages/core/src/internal/discovery/newcomer.ts", suites("Crowd.udp", "Quiet.sim"), {
   "asks-few": [
-    `      yield* jittered(beginsAfter)
+    `      yield* this.#begin
 `,
-    `      yield* jittered(beginsAfter)
+    `      yield* this.#begin
       if (!this.#isInCrowd) return
 `,
     "of few a newcomer asks nobody, and does not know who cannot broadcast where an answer is lost"
@@ -168,6 +168,32 @@ const newcomer = of("crowd", "packages/core/src/internal/discovery/newcomer.ts",
     `brought.length >= emptyOfFew && `,
     `brought.length >= rounds && `,
     "of few a newcomer asks on where nobody is left"
+  ],
+  "asks-later": [
+    `        if (!this.#isInCrowd) return
+        brought = []`,
+    `        return`,
+    "who asked before its adverts were heard by anybody of a crowd does not get to know it"
+  ],
+  "asks-next-second": [
+    `!self.cipher.encrypted || `,
+    `true || `,
+    "who is started anew within a second asks in vain on a network with a key, and then no more"
+  ],
+  "asks-together": [
+    `crowd.size - (this.#told - this.#toldBefore) > togetherFrom`,
+    `crowd.size > togetherFrom`,
+    "who starts where nearly a hundred are waits a second for those that start with it, of whom there are none"
+  ]
+})
+
+const sockets = of("crowd", "packages/core/src/internal/discovery/sockets.ts", suites("Quiet.sim", "Crowd.udp"), {
+  "asks-anew": [
+    `        came()
+`,
+    `        if (this.#changes === 1) came()
+`,
+    "who gets an interface does not ask there"
   ]
 })
 
@@ -454,6 +480,7 @@ export const crowdList: ReadonlyArray<Mutation> = [
   ...answers,
   ...allowance,
   ...newcomer,
+  ...sockets,
   ...packets,
   ...hearing,
   ...sightings,
