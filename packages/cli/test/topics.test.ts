@@ -165,4 +165,25 @@ describe("publish and subscribe", () => {
       )
       assert.deepInclude(large, { code: 2, stdout: "" })
     })))
+
+  it.effect("says at the publisher whom it does not grant the topic, and at the subscriber where that is explained", () =>
+    inHome(Effect.fnUntraced(function*(alice, carol) {
+      const listening = yield* carol.start("subscribe", "news", "--count", "1", "--timeout", "20s", "--json")
+      yield* listening.says("listening")
+      // A list that grants carol nothing.
+      const said = yield* alice.run("publish", "news", "1", "--allow-list", "list", "--wait", "4s")
+      assert.deepInclude(said, { code: 3, stdout: "" })
+      assert.include(
+        said.stderr,
+        "pnet: nobody subscribes to \"news\" who may; nothing was published\n" +
+          "  grant it to carol: in the allow list with pnet trust allow carol FINGERPRINT --subscribes news, or in its certificate; or say --open, if everybody may\n"
+      )
+      const { code, stderr, stdout } = yield* listening.end
+      assert.deepStrictEqual({ code, stdout }, { code: 7, stdout: "" })
+      const [error] = values(stderr.split("\n").slice(1).join("\n"))
+      assert.deepInclude(error, {
+        message: "0 of 1 came on \"news\" until the time was up",
+        see: "pnet why nothing-heard"
+      })
+    })))
 })

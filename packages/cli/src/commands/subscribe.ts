@@ -45,7 +45,8 @@ export const subscribe = Spec.make({
   summary: "Hears what is published on a topic",
   description:
     "Prints what peers publish on a topic, or on all topics that a pattern means: * is any one segment, > the rest. Last values that publishers retain " +
-    "come first. How many were missed is said with what comes next.",
+    "come first. How many were missed is said with what comes next. A publisher whose trust policy does not grant this node the topic is not heard, which is said on the publisher's " +
+    "side alone: `pnet why nothing-heard`.",
   examples: [
     { command: "pnet subscribe news", description: "Until Ctrl-C" },
     {

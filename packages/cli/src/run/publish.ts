@@ -14,6 +14,7 @@ import { durableTopicsOf, servers } from "../node/kept.ts"
 import { open } from "../node/open.ts"
 import { checkName } from "../node/topicNames.ts"
 import { Output } from "../output/Output.ts"
+import { quoted } from "../output/quoted.ts"
 import { Settings } from "../settings/Settings.ts"
 import type { Input } from "../spec.ts"
 import { jsonOrText, stdin, whole } from "../words.ts"
@@ -75,15 +76,22 @@ const awaitSubscribers = Effect.fnUntraced(
     const there = subscribers <= 0 ? Effect.void : Effect.catchTag(
       node.awaitPeers({ subscribes: topic }, { atLeast: subscribers, within: values.wait }),
       "PeerUnknownError",
-      () =>
-        Effect.flatMap(node.resolve({ subscribes: topic }), ({ length }) =>
-          new Problem({
+      ({ target }) =>
+        Effect.flatMap(node.resolve({ subscribes: topic }), ({ length }) => {
+          const [refused] = length === 0 ? target?.notGranted ?? [] : []
+          return new Problem({
             exit: "notFound",
-            what: length === 0
+            what: refused !== undefined
+              ? `nobody subscribes to ${JSON.stringify(topic)} who may; nothing was published`
+              : length === 0
               ? `nobody subscribes to ${JSON.stringify(topic)}; nothing was published`
               : `${length} of ${subscribers} peers subscribe to ${JSON.stringify(topic)}; nothing was published`,
-            hint: "wait longer for them with --wait, or say --subscribers 0, if nobody has to hear it"
-          }))
+            hint: refused === undefined
+              ? "wait longer for them with --wait, or say --subscribers 0, if nobody has to hear it"
+              : `grant it to ${refused}: in the allow list with pnet trust allow ${quoted(refused)} FINGERPRINT ` +
+                `--subscribes ${quoted(topic)}, or in its certificate; or say --open, if everybody may`
+          })
+        })
     )
     // Others may be there who are found a moment later.
     yield* output.during(

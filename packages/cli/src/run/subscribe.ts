@@ -2,6 +2,7 @@
 import * as PublicKey from "@pnet/core/PublicKey"
 import * as Topic from "@pnet/core/Topic"
 import type { Publication, SubscribeOptions } from "@pnet/core/Topic"
+import * as Why from "@pnet/core/Why"
 import type { Item, SubscribeOptions as SubscribeKept } from "@pnet/nats/DurableTopics"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
@@ -152,7 +153,8 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof subscribe>) {
       count === undefined ? Effect.void : Effect.fail(
         new Problem({
           exit: "timeout",
-          what: `${came} of ${count} came on ${JSON.stringify(topic)} until the time was up`,
+          // A publisher that does not grant it is as one that there is not.
+          what: Why.see(`${came} of ${count} came on ${JSON.stringify(topic)} until the time was up`, "nothing-heard"),
           hint: "see who is there with pnet peers, publish with pnet publish " +
             `${quoted(topic)}, or wait longer with --timeout`
         })
