@@ -545,6 +545,31 @@ describe("a listed address where nobody listens", () => {
     })))
 })
 
+describe("a conflict of names", () => {
+  it.effect("is said once at a terminal, by its event, and on both outputs where two may read them", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const { network } = yield* Home
+      for (const words of [["up"], ["peers", "--watch"]]) {
+        for (const name of ["bob", "watcher"]) {
+          const other = yield* (yield* desk(network, `other-${words[0]}-${name}`)).start("up", "--name", "twin")
+          const another = yield* (yield* desk(network, `another-${words[0]}-${name}`)).start("up", "--name", "twin")
+          const all = ["--name", name, ...words]
+          const shown = yield* alice.startWith({ columns: 200 }, ...all)
+          yield* shown.says("several nodes are called twin")
+          if (name === "bob") yield* shown.says("another node is called bob")
+          yield* Effect.sleep("3 seconds")
+          assert.notInclude((yield* shown.interrupt).stderr, "warning")
+          const piped = yield* alice.start(...all)
+          yield* piped.says("several nodes are called twin")
+          yield* Effect.sleep("3 seconds")
+          assert.include((yield* piped.interrupt).stderr, "pnet: warning: \"twin\" appeared at ")
+          yield* other.interrupt
+          yield* another.interrupt
+        }
+      }
+    })))
+})
+
 describe("a machine without a network", () => {
   it.effect("reaches itself, and says that it is alone", () =>
     inHome(Effect.fnUntraced(function*(alice) {

@@ -61,6 +61,11 @@ const say = (event: PeerEvent): Omit<Event, "time"> | undefined => {
   }
 }
 
+/** Whether a line of the log says what the event of a conflict says. */
+export const isOfConflict = (line: string): boolean =>
+  /^(?:this node's key \([^)]*\) is in use by another node at |another node at \S+ uses this node's name |"(?:[^"\\]|\\.)*" appeared at \S+ with key )/
+    .test(line)
+
 /** The time now, as events have it. */
 export const now: Effect.Effect<string> = Effect.map(DateTime.now, DateTime.formatIso)
 

@@ -45,6 +45,8 @@ export class Output extends Context.Service<Output, {
   readonly warn: (text: string) => Effect.Effect<void>
   /** Whether a warning, or a line of the log, has told people so already. */
   readonly said: (what: string) => boolean
+  /** Leaves lines of the log out from now on, where people see at this terminal what says the same, and more. */
+  readonly leaveOut: (isShown: (line: string) => boolean) => Effect.Effect<void>
   /** A line of the log. */
   readonly log: (level: LogLevel, text: string) => Effect.Effect<void>
   /** Why it failed. */
@@ -115,6 +117,8 @@ const make = (json: boolean) =>
       if (warnings.length > mostKnown) warnings.shift()
     }
 
+    let isShown: (line: string) => boolean = () => false
+
     const byClock = (failure: Failure): Failure => {
       const { message, moment } = failure
       return moment === undefined ? failure : { ...failure, message: message.replace(moment, () => moments.at(moment)) }
@@ -162,7 +166,13 @@ const make = (json: boolean) =>
           warned(text)
           return lines("stderr", [`${errStyle.yellow("pnet: warning:")} ${harmless(text)}`])
         }),
+      leaveOut: (lines) =>
+        Effect.sync(() => {
+          // Elsewhere the two outputs may have two readers.
+          if (toTerminal && !json) isShown = lines
+        }),
       log: (level, text) => {
+        if (isShown(text)) return Effect.void
         warned(text)
         const look = level === "Error" || level === "Fatal" ? "red" : level === "Warn" ? "yellow" : "dim"
         const word = level === "Warn" ? "warning" : level.toLowerCase()

@@ -8,7 +8,7 @@ import * as Stream from "effect/Stream"
 import { atCommandLine } from "../atCommandLine.ts"
 import type { peers } from "../commands/peers.ts"
 import { Problem } from "../errors.ts"
-import { eventOf } from "../node/events.ts"
+import { eventOf, isOfConflict } from "../node/events.ts"
 import { gather } from "../node/find.ts"
 import { open } from "../node/open.ts"
 import { Output } from "../output/Output.ts"
@@ -41,6 +41,7 @@ const couldAsk = Effect.fnUntraced(function*(node: CommandNodeService) {
 
 export const run = Effect.fnUntraced(function*({ offers, watch }: Input<typeof peers>) {
   const output = yield* Output
+  if (watch) yield* output.leaveOut(isOfConflict)
   const { canGrant, node } = yield* open()
   if (offers) yield* node.peers.interested
   if (watch) {

@@ -8,7 +8,7 @@ import * as Stream from "effect/Stream"
 import { landing } from "../commands/landing.ts"
 import type { up } from "../commands/up.ts"
 import { Problem } from "../errors.ts"
-import { called, type CallEnd, eventOf, ownEvent } from "../node/events.ts"
+import { called, type CallEnd, eventOf, isOfConflict, ownEvent } from "../node/events.ts"
 import { guarded } from "../node/guarded.ts"
 import { open } from "../node/open.ts"
 import { Output } from "../output/Output.ts"
@@ -73,6 +73,7 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof up>) {
   const say: Say = (event) => Effect.flatMap(ownEvent(event), (shape) => output.value("event", shape))
   const { commands, streams } = yield* serve(functions, say)
   const modules = input.module.length === 0 ? undefined : yield* ofModules(input.module, say)
+  yield* output.leaveOut(isOfConflict)
   const { name, node, publicKey, sealed } = yield* open({
     commands: [...commands, ...(modules?.commands ?? [])],
     functions: modules?.functions ?? {},
