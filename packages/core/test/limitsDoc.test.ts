@@ -452,7 +452,7 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
   ],
   [
     "Rounds in which a newcomer asks all; newcomers that ask all before it waits for a round",
-    "8; 20 a second",
+    "12; 20 a second",
     "It hears of the others by their adverts; it goes on after three waits."
   ],
   [

@@ -580,7 +580,7 @@ describe("what is heard", () => {
       const one = yield* discover(world, "one", { broadcastInterval: "1 minute" })
       const attacker = yield* world.network.host("attacker")
       yield* one.advertise
-      yield* pass("1 second")
+      yield* pass("2 seconds")
       const before = world.sent.length
       const from = `${attacker.address}:6000`
       const good = new TextDecoder().decode(forged(world, attacker.address))

@@ -1,10 +1,42 @@
 import { assert, describe, it } from "@effect/vitest"
+import { PublicKey } from "@pnet/core"
 import type * as InternalAllowance from "../../src/internal/discovery/allowance.ts"
+import type * as InternalCrowdPackets from "../../src/internal/wire/crowdPackets.ts"
 
 // The package exports no internals, and tsc does not let a static import cross into another project's sources.
-const { Allowance }: typeof InternalAllowance = await import(
+const { Allowance, missingOf }: typeof InternalAllowance = await import(
   new URL("../../src/internal/discovery/allowance.ts", import.meta.url).href
 )
+
+const internalPackets = "../../src/internal/wire/crowdPackets.ts"
+const CrowdPackets: typeof InternalCrowdPackets = await import(new URL(internalPackets, import.meta.url).href)
+
+/** A table of so many keys. */
+const tableOf = (count: number) => {
+  const keys = Array.from({ length: count }, (_, i) => {
+    const bytes = new Uint8Array(32).fill(9)
+    new DataView(bytes.buffer).setUint32(0, Math.imul(i, 0x9e3779b1) >>> 0)
+    return PublicKey.fromBytes(bytes)!
+  })
+  return { keys, known: { size: () => keys.length, keys: () => keys, doubted: () => {} } }
+}
+
+describe("how many are asked", () => {
+  it("is told by 32 of the peers that are known, whoever they are, on average as it is, and of few by all", () => {
+    const { keys, known } = tableOf(2_000)
+    const requests = CrowdPackets.requests(keys.slice(0, 1_800), 1_800, 7)
+    const draws = Array.from({ length: 200 }, (_, i) => i / 200)
+    const mean = (request: InternalCrowdPackets.Request) =>
+      draws.reduce((sum, drawn) => sum + missingOf(request, known, 2_001, drawn), 0) / draws.length
+    // 50 of each of four slices, and what each filter takes for known of them.
+    for (const request of requests) assert.closeTo(mean(request), 49, 12)
+    const few = tableOf(20)
+    const [request] = CrowdPackets.requests(few.keys.slice(0, 17), 17, 7)
+    for (const drawn of [0, 0.5, 0.999]) assert.strictEqual(missingOf(request!, few.known, 20, drawn), 3)
+    // Where nobody is known, its bits tell.
+    assert.strictEqual(missingOf(request!, tableOf(0).known, 1, 0), CrowdPackets.shareFor(request!))
+  })
+})
 
 describe("what all nodes of a crowd answer one address", () => {
   it("is known of those that have had some of it lately, and as it was of those that are forgotten", () => {

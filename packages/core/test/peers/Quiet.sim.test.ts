@@ -14,7 +14,7 @@ const few = { seed: 3, nodes: 6, loss: 0 }
 
 const isWho = (payload: Uint8Array) => new TextDecoder().decode(payload.subarray(5, 9)) === "who|"
 
-/** Questions that went out by a datagram since it was last asked, by where they went; they arrive where they may. */
+/** Questions that went out by a datagram since it was last asked, by where they went; those to one node arrive where they may. */
 const questions = (network: SimNetwork.SimNetwork["Service"], pass: (from: string) => boolean = () => true) =>
   Effect.gen(function*() {
     let asked: Array<{ readonly host: string; readonly to: string; readonly at: number }> = []
@@ -22,7 +22,7 @@ const questions = (network: SimNetwork.SimNetwork["Service"], pass: (from: strin
     yield* network.intercept(({ host, payload, protocol, to }) => {
       if (protocol !== "udp" || !isWho(payload)) return "pass"
       asked.push({ host, to: to.slice(0, to.lastIndexOf(":")), at: clock.currentTimeMillisUnsafe() })
-      return pass(host) ? "pass" : "drop"
+      return to.endsWith(".255:3334") || pass(host) ? "pass" : "drop"
     })
     return () => {
       const all = asked
@@ -80,6 +80,26 @@ describe("a newcomer of few", () => {
         yield* newcomer.process.kill
         yield* Effect.sleep("60 seconds")
       }
+    })
+  )
+})
+
+describe("newcomers of few on one machine", () => {
+  test(
+    "know all, though each node answers five of them in a second",
+    Effect.gen(function*() {
+      const { network, nodes, start } = yield* Crowd.open(few)
+      yield* muted(nodes)
+      yield* Effect.sleep("10 seconds")
+      const host = yield* network.host("newcomers")
+      const newcomers = yield* Effect.forEach(
+        ["a", "b", "c", "d", "e", "f", "g", "h"],
+        (name) => start(name, {}, host),
+        { concurrency: "unbounded" }
+      )
+      yield* Effect.sleep("2 seconds")
+      const known = yield* Effect.forEach(newcomers, Crowd.knownTo)
+      assert.deepStrictEqual(known, newcomers.map(() => nodes.length + newcomers.length - 1))
     })
   )
 })
@@ -195,6 +215,7 @@ describe("a peer of few that is not heard", () => {
       yield* Effect.sleep("1 second")
       const lines = yield* said(nodes)
       yield* bob.host.setBroadcastAllowed(false)
+      asked()
       yield* Effect.sleep("12 seconds")
       assert.isAtLeast(asked().length, 2)
       assert.deepStrictEqual(lines, [])

@@ -440,7 +440,7 @@ const discovery: Readonly<Record<string, Titles>> = {
     "that asks all is answered by those it does not know, of the slice it names, and later the more there are": [
       "crowd-request-answer"
     ],
-    "to all is asked by a newcomer, again until it knows all: of many, by being asked itself, until a round brought nobody, and of few until three did":
+    "to all is asked by a newcomer, again until it knows all: until three rounds brought nobody, by requests in slices of those that it knows meanwhile":
       [
         "crowd-newcomer"
       ],
@@ -462,6 +462,7 @@ const discovery: Readonly<Record<string, Titles>> = {
     "is dropped and counted, and leads to nothing": ["crowd-malformed"]
   },
   "core/test/peers/Quiet.sim.test.ts": {
+    "know all, though each node answers five of them in a second": ["crowd-newcomer"],
     "asks all that it does not know: it knows at once who cannot broadcast, though answers of that one are lost": [
       "crowd-newcomer"
     ],

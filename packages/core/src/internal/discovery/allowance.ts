@@ -3,6 +3,8 @@
  * somebody who asked nothing. All hear the same questions, so each can count for all how many would answer, and answers with the
  * chance by which no more do than there is room for.
  */
+import type { Known } from "../../Discovery.ts"
+import * as PublicKey from "../../PublicKey.ts"
 import { Keyed } from "../base/keyed.ts"
 import * as CrowdPackets from "../wire/crowdPackets.ts"
 
@@ -16,6 +18,8 @@ const perSecond = 10_000
 const hostsKept = 1_024
 // A question counts for as many at least, whatever its filter lets through by how it was made.
 const leastAnswers = 16
+// So many of its peers tell a node for how many of all a request is. Nobody can know which.
+const peersLooked = 32
 
 interface Bucket {
   level: number
@@ -85,6 +89,25 @@ export class Allowance {
   }
 }
 
-/** How many of so many nodes a request is for, as far as its filter tells; all, where there is none. */
+/** How many of so many nodes a request may be for, as far as its filter tells; all, where there is none. */
 export const askedBy = (request: CrowdPackets.Request | undefined, nodes: number): number =>
   request === undefined ? nodes : nodes / request.slices * CrowdPackets.shareFor(request)
+
+/**
+ * How many of so many nodes a request is for, as far as some of the peers tell that are known: evenly apart, from one on that is drawn. Who asks again for
+ * those whose answers were lost asks few, though his filter has room for all.
+ */
+export const missingOf = (request: CrowdPackets.Request, known: Known, nodes: number, drawn: number): number => {
+  const step = Math.max(1, known.size() / peersLooked)
+  let next = Math.floor(drawn * step)
+  let at = 0
+  let looked = 0
+  let missing = 0
+  for (const key of known.keys()) {
+    if (at++ < next) continue
+    next += step
+    looked++
+    if (CrowdPackets.isFor(request, PublicKey.toBytes(key))) missing++
+  }
+  return looked === 0 ? askedBy(request, nodes) : nodes * missing / looked
+}

@@ -14,7 +14,7 @@ import * as AtOnce from "../base/atOnce.ts"
 import * as Metrics from "../base/metrics.ts"
 import * as Rate from "../base/rate.ts"
 import type { Request } from "../wire/crowdPackets.ts"
-import { Allowance, askedBy } from "./allowance.ts"
+import { Allowance, askedBy, missingOf } from "./allowance.ts"
 import type { Crowd } from "./crowd.ts"
 import type { Private, Sockets } from "./sockets.ts"
 import { jittered, type Telling } from "./telling.ts"
@@ -80,9 +80,17 @@ export class Answers {
     })
   }
 
-  /** Somebody asks; the chance with which this node is to answer, so that not too many do of those that hear it. */
-  asked(source: Endpoint, via: Private | undefined, request: Request | undefined): number {
-    return via === undefined ? this.#chance(source, askedBy(request, this.#crowd.size)) : 1
+  /**
+   * Somebody asks; the chance with which this node is to answer, so that not too many do of those that hear it. Where there is room for the question it is worth a
+   * look for how many it is.
+   */
+  asked(source: Endpoint, via: Private | undefined, request: Request | undefined, hasRoom: boolean): number {
+    if (via !== undefined) return 1
+    const { known, size } = this.#crowd
+    const answers = hasRoom && request !== undefined && known !== undefined
+      ? missingOf(request, known, size, this.#parts.random.nextDoubleUnsafe())
+      : askedBy(request, size)
+    return this.#chance(source, answers)
   }
 
   /** Of nodes of this machine nobody else can write the source. */

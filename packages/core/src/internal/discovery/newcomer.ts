@@ -24,13 +24,14 @@ const newFor = 5_000
 // So it asks from the next second on, so long after it began.
 const intoSecond = 100
 // How often it asks at most, this far apart: answers to a question take an eighth of a second.
-const rounds = 8
-const roundEvery = 200
-// Before that it stops when a round brought nobody; or two in a row, where packets are lost: then the first one brought nobody, or the second
-// one over a sixteenth of that. What a filter takes for known by mistake is less.
+const rounds = 12
+const roundEvery = 150
+// Before that it stops when so many rounds in a row brought nobody: of each that is left packets may have been lost.
+const emptyRounds = 3
+// In a crowd that loses none one is enough: then the second one brought no more than this of the first. What a filter takes for known by mistake is less.
 const lossyFrom = 1 / 16
-// Of few each may be the one whose packets were lost, so that many rounds in a row have to bring nobody.
-const emptyOfFew = 3
+// Of few before the last one: several that start on one machine have more answers from each node than it gives in a second.
+const beforeLast = 700
 // Between the questions of a round, of which each is answered by many.
 const questionEvery = 20
 // Where so many newcomers ask in a second, it waits so long; so often at most.
@@ -43,9 +44,9 @@ const togetherWithin = 1_000
 
 /** Whether what the rounds brought says that there is nobody more to be found. */
 const isEnough = (brought: ReadonlyArray<number>, isInCrowd: boolean): boolean => {
-  if (!isInCrowd) return brought.length >= emptyOfFew && brought.slice(-emptyOfFew).every((one) => one === 0)
   const [first = 0, second = 0] = brought
-  return brought.at(-1) === 0 && (first > 0 && second <= first * lossyFrom || brought.at(-2) === 0)
+  const empty = isInCrowd && first > 0 && second <= first * lossyFrom ? 1 : emptyRounds
+  return brought.length >= empty && brought.slice(-empty).every((one) => one === 0)
 }
 
 interface Parts {
@@ -123,7 +124,11 @@ export class Newcomer {
         yield* this.#ask
         yield* jittered(roundEvery)
         brought.push(this.#told - before)
-        if (!isEnough(brought, this.#isInCrowd)) continue
+        if (!isEnough(brought, this.#isInCrowd)) {
+          const isLast = brought.length >= emptyRounds - 1 && brought.slice(1 - emptyRounds).every((one) => one === 0)
+          if (isLast && !this.#isInCrowd) yield* Effect.raceFirst(jittered(beforeLast), this.#asked.await)
+          continue
+        }
         if (this.#isInCrowd) return
         // Perhaps of many nobody has heard it yet, so that it is asked later.
         yield* Effect.raceFirst(this.#asked.await, this.#came.await)

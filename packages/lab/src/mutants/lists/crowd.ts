@@ -83,6 +83,11 @@ const crowd = of("crowd", "packages/core/src/internal/discovery/crowd.ts", lette
 })
 
 const answers = of("crowd", "packages/core/src/internal/discovery/answers.ts", letter, {
+  "missing-room": [
+    `hasRoom && request !== undefined && known`,
+    `request !== undefined && known`,
+    "who floods with questions has each node look at its peers for all of them"
+  ],
   "all-answer": [
     `random.nextDoubleUnsafe() >= chance * answersInCrowd / crowd.size || `,
     ``,
@@ -121,13 +126,23 @@ const answers = of("crowd", "packages/core/src/internal/discovery/answers.ts", l
     "questions of newcomers are answered at any rate"
   ],
   "told-chance": [
-    `return via === undefined ? this.#chance(source, askedBy(request, this.#crowd.size)) : 1`,
+    `return this.#chance(source, answers)`,
     `return 1`,
     "a question in a victim's name is answered by all, five times a second"
   ]
 })
 
 const allowance = of("crowd", "packages/core/src/internal/discovery/allowance.ts", suites("Crowd.udp", "allowance"), {
+  "missing-bits": [
+    `return looked === 0 ? askedBy(request, nodes) : nodes * missing / looked`,
+    `return askedBy(request, nodes)`,
+    "who asks again for those whose answers were lost is not answered, in a large crowd"
+  ],
+  "missing-first": [
+    `if (at++ < next) continue`,
+    `if (at++ > peersLooked) break`,
+    "who makes the oldest peers of all up is answered by more"
+  ],
   "one": [
     `Math.min(counted, one.level, this.#all.level)`,
     `Math.min(counted, this.#all.level)`,
@@ -160,14 +175,19 @@ const newcomer = of("crowd", "packages/core/src/internal/discovery/newcomer.ts",
     "of few a newcomer asks nobody, and does not know who cannot broadcast where an answer is lost"
   ],
   "asks-few-once": [
-    `if (!isInCrowd) return brought.length >= emptyOfFew && brought.slice(-emptyOfFew).every((one) => one === 0)`,
-    `if (!isInCrowd) return brought.at(-1) === 0`,
+    `? 1 : emptyRounds`,
+    `? 1 : 1`,
     "of few a newcomer stops where one answer more is lost"
   ],
   "asks-few-on": [
-    `brought.length >= emptyOfFew && `,
+    `brought.length >= empty && `,
     `brought.length >= rounds && `,
     "of few a newcomer asks on where nobody is left"
+  ],
+  "asks-last-later": [
+    `if (isLast && !this.#isInCrowd) yield`,
+    `if (false) yield`,
+    "of newcomers on one machine some have no answer, since each node gives five in a second"
   ],
   "asks-later": [
     `        if (!this.#isInCrowd) return
@@ -344,15 +364,6 @@ const asking = of("crowd", "packages/core/src/internal/peers/asking.ts", whole, 
     `if (!this.#doubtRate.take(at)) return "full"`,
     ``,
     "a liar has each node ask as many as he names"
-  ],
-  "ask-dies": [
-    `return Exit.isSuccess(exit) && exit.value`,
-    `{
-      if (Exit.isFailure(exit)) throw exit
-      return exit.value
-    }`,
-    "a question that dies is the end of all that looks after peers",
-    { tests: ["Peers"] }
   ],
   "doubts-of-host": [
     `if (!this.#doubtRateOf.take(entry.places!.at(0).host, at)) return "not now"`,
