@@ -416,6 +416,11 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "Each answers by chance, so that no more do."
   ],
   [
+    "On a LAN of many: questions to all for which a node looks how many are asked, by some of its peers",
+    "64 a second, by 32 peers",
+    "They count as asking all that their filter has room for, so that fewer answer."
+  ],
+  [
     "Addresses that are counted for that",
     "1,024",
     "The one that asked the longest time ago begins anew; the bound for all addresses still holds."

@@ -4,7 +4,7 @@ import type * as InternalAllowance from "../../src/internal/discovery/allowance.
 import type * as InternalCrowdPackets from "../../src/internal/wire/crowdPackets.ts"
 
 // The package exports no internals, and tsc does not let a static import cross into another project's sources.
-const { Allowance, missingOf }: typeof InternalAllowance = await import(
+const { Allowance, Drawn }: typeof InternalAllowance = await import(
   new URL("../../src/internal/discovery/allowance.ts", import.meta.url).href
 )
 
@@ -21,20 +21,35 @@ const tableOf = (count: number) => {
   return { keys, known: { size: () => keys.length, keys: () => keys, doubted: () => {} } }
 }
 
+type Table = ReturnType<typeof tableOf>
+
 describe("how many are asked", () => {
   it("is told by 32 of the peers that are known, whoever they are, on average as it is, and of few by all", () => {
-    const { keys, known } = tableOf(2_000)
-    const requests = CrowdPackets.requests(keys.slice(0, 1_800), 1_800, 7)
+    const many = tableOf(2_000)
+    const requests = CrowdPackets.requests(many.keys.slice(0, 1_800), 1_800, 7)
+    const missingOf = (request: InternalCrowdPackets.Request, { known }: Table, nodes: number, drawn: number) =>
+      new Drawn().missing(request, known, nodes, 0, () => drawn)
     const draws = Array.from({ length: 200 }, (_, i) => i / 200)
     const mean = (request: InternalCrowdPackets.Request) =>
-      draws.reduce((sum, drawn) => sum + missingOf(request, known, 2_001, drawn), 0) / draws.length
+      draws.reduce((sum, drawn) => sum + missingOf(request, many, 2_001, drawn), 0) / draws.length
     // 50 of each of four slices, and what each filter takes for known of them.
     for (const request of requests) assert.closeTo(mean(request), 49, 12)
     const few = tableOf(20)
     const [request] = CrowdPackets.requests(few.keys.slice(0, 17), 17, 7)
-    for (const drawn of [0, 0.5, 0.999]) assert.strictEqual(missingOf(request!, few.known, 20, drawn), 3)
+    for (const drawn of [0, 0.5, 0.999]) assert.strictEqual(missingOf(request!, few, 20, drawn), 3)
     // Where nobody is known, its bits tell.
-    assert.strictEqual(missingOf(request!, tableOf(0).known, 1, 0), CrowdPackets.shareFor(request!))
+    assert.strictEqual(missingOf(request!, tableOf(0), 1, 0), CrowdPackets.shareFor(request!))
+  })
+
+  it("is told by others each second", () => {
+    const many = tableOf(64)
+    // Every second one is known to who asks: those at even places, or at odd ones.
+    const [request] = CrowdPackets.requests(many.keys.filter((_, i) => i % 2 === 0), 32, 7)
+    const drawn = new Drawn()
+    let draws = 0
+    const missing = (at: number) => drawn.missing(request!, many.known, 64, at, () => draws++ % 2 === 0 ? 0 : 0.5)
+    assert.deepStrictEqual([missing(0), missing(999), missing(1_000), missing(2_000)], [0, 0, 64, 0])
+    assert.strictEqual(draws, 3)
   })
 })
 

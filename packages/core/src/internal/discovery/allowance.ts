@@ -18,8 +18,9 @@ const perSecond = 10_000
 const hostsKept = 1_024
 // A question counts for as many at least, whatever its filter lets through by how it was made.
 const leastAnswers = 16
-// So many of its peers tell a node for how many of all a request is. Nobody can know which.
-const peersLooked = 32
+// So many of its peers tell a node for how many of all a request is, which it draws anew so often, in milliseconds. Nobody can know which.
+const peersDrawn = 32
+const drawnFor = 1_000
 
 interface Bucket {
   level: number
@@ -94,20 +95,36 @@ export const askedBy = (request: CrowdPackets.Request | undefined, nodes: number
   request === undefined ? nodes : nodes / request.slices * CrowdPackets.shareFor(request)
 
 /**
- * How many of so many nodes a request is for, as far as some of the peers tell that are known: evenly apart, from one on that is drawn. Who asks again for
- * those whose answers were lost asks few, though his filter has room for all.
+ * For how many of so many nodes a request is, as far as some of the peers tell that are known. Who asks again for those whose answers were lost asks
+ * few, though his filter has room for all.
  */
-export const missingOf = (request: CrowdPackets.Request, known: Known, nodes: number, drawn: number): number => {
-  const step = Math.max(1, known.size() / peersLooked)
+export class Drawn {
+  #keys: ReadonlyArray<Uint8Array> = []
+  #at = -Infinity
+
+  /** `random` gives evenly what is from 0 to below 1. */
+  missing(request: CrowdPackets.Request, known: Known, nodes: number, at: number, random: () => number): number {
+    if (at - this.#at >= drawnFor) {
+      this.#at = at
+      this.#keys = draw(known, random())
+    }
+    const keys = this.#keys
+    let missing = 0
+    for (let i = 0; i < keys.length; i++) if (CrowdPackets.isFor(request, keys[i]!)) missing++
+    return keys.length === 0 ? askedBy(request, nodes) : nodes * missing / keys.length
+  }
+}
+
+/** Some of those that are known, evenly apart, from one on that is drawn. */
+const draw = (known: Known, drawn: number): ReadonlyArray<Uint8Array> => {
+  const step = Math.max(1, known.size() / peersDrawn)
+  const keys: Array<Uint8Array> = []
   let next = Math.floor(drawn * step)
   let at = 0
-  let looked = 0
-  let missing = 0
   for (const key of known.keys()) {
     if (at++ < next) continue
     next += step
-    looked++
-    if (CrowdPackets.isFor(request, PublicKey.toBytes(key))) missing++
+    keys.push(PublicKey.toBytes(key))
   }
-  return looked === 0 ? askedBy(request, nodes) : nodes * missing / looked
+  return keys
 }

@@ -314,9 +314,9 @@ export class Hearing {
     if (timestamp !== undefined && !this.#freshness.take(place!, stated, timestamp, decoded.success.content)) {
       return this.#count("stale")
     }
-    const hasRoom = request !== undefined && newcomer.heardQuestion()
-    const chance = asks ? answers.asked(source, ear.via, request, hasRoom) : 0
+    const chance = asks ? answers.asked(source, ear.via, request) : 0
     if (request !== undefined) {
+      newcomer.heardQuestion()
       // It knows this node, or asks others first.
       if (!CrowdPackets.isFor(request, this.#ownKey)) return this.#count("not_asked")
     }

@@ -84,8 +84,8 @@ const crowd = of("crowd", "packages/core/src/internal/discovery/crowd.ts", lette
 
 const answers = of("crowd", "packages/core/src/internal/discovery/answers.ts", letter, {
   "missing-room": [
-    `hasRoom && request !== undefined && known`,
-    `request !== undefined && known`,
+    ` && this.#looks.take(at)`,
+    ``,
     "who floods with questions has each node look at its peers for all of them"
   ],
   "all-answer": [
@@ -134,13 +134,18 @@ const answers = of("crowd", "packages/core/src/internal/discovery/answers.ts", l
 
 const allowance = of("crowd", "packages/core/src/internal/discovery/allowance.ts", suites("Crowd.udp", "allowance"), {
   "missing-bits": [
-    `return looked === 0 ? askedBy(request, nodes) : nodes * missing / looked`,
+    `return keys.length === 0 ? askedBy(request, nodes) : nodes * missing / keys.length`,
     `return askedBy(request, nodes)`,
     "who asks again for those whose answers were lost is not answered, in a large crowd"
   ],
+  "missing-always": [
+    `if (at - this.#at >= drawnFor) {`,
+    `if (at - this.#at === Infinity) {`,
+    "who finds out which peers a node looks at has all others answer"
+  ],
   "missing-first": [
     `if (at++ < next) continue`,
-    `if (at++ > peersLooked) break`,
+    `if (at++ > peersDrawn) break`,
     "who makes the oldest peers of all up is answered by more"
   ],
   "one": [
