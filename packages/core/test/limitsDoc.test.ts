@@ -417,8 +417,8 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
   ],
   [
     "On a LAN of many: questions to all for which a node looks how many are asked, by some of its peers",
-    "64 a second, by 32 peers",
-    "They count as asking all that their filter has room for, so that fewer answer."
+    "64 a second, by 64 peers",
+    "They count as asking all of their slice, so that fewer answer."
   ],
   [
     "Addresses that are counted for that",

@@ -4,7 +4,7 @@ import type * as InternalAllowance from "../../src/internal/discovery/allowance.
 import type * as InternalCrowdPackets from "../../src/internal/wire/crowdPackets.ts"
 
 // The package exports no internals, and tsc does not let a static import cross into another project's sources.
-const { Allowance, Drawn }: typeof InternalAllowance = await import(
+const { Allowance, askedBy, Drawn }: typeof InternalAllowance = await import(
   new URL("../../src/internal/discovery/allowance.ts", import.meta.url).href
 )
 
@@ -23,8 +23,15 @@ const tableOf = (count: number) => {
 
 type Table = ReturnType<typeof tableOf>
 
+/** Some number of 32 bits for each number. */
+const scattered = (number: number): number => {
+  const once = Math.imul(number ^ number >>> 16, 0x85ebca6b)
+  const twice = Math.imul(once ^ once >>> 13, 0xc2b2ae35)
+  return (twice ^ twice >>> 16) >>> 0
+}
+
 describe("how many are asked", () => {
-  it("is told by 32 of the peers that are known, whoever they are, on average as it is, and of few by all", () => {
+  it("is told by 64 of the peers that are known, whoever they are, on average as it is and a share more, and of few by all", () => {
     const many = tableOf(2_000)
     const requests = CrowdPackets.requests(many.keys.slice(0, 1_800), 1_800, 7)
     const missingOf = (request: InternalCrowdPackets.Request, { known }: Table, nodes: number, drawn: number) =>
@@ -32,24 +39,46 @@ describe("how many are asked", () => {
     const draws = Array.from({ length: 200 }, (_, i) => i / 200)
     const mean = (request: InternalCrowdPackets.Request) =>
       draws.reduce((sum, drawn) => sum + missingOf(request, many, 2_001, drawn), 0) / draws.length
-    // 50 of each of four slices, and what each filter takes for known of them.
-    for (const request of requests) assert.closeTo(mean(request), 49, 12)
+    // 50 of each of four slices, and what each filter takes for known of them; and one in 65.
+    for (const request of requests) assert.closeTo(mean(request), 49 + 31, 12)
     const few = tableOf(20)
     const [request] = CrowdPackets.requests(few.keys.slice(0, 17), 17, 7)
-    for (const drawn of [0, 0.5, 0.999]) assert.strictEqual(missingOf(request!, few, 20, drawn), 3)
-    // Where nobody is known, its bits tell.
-    assert.strictEqual(missingOf(request!, tableOf(0), 1, 0), CrowdPackets.shareFor(request!))
+    // And the node itself.
+    for (const drawn of [0, 0.5, 0.999]) assert.strictEqual(missingOf(request!, few, 21, drawn), 3 + 1)
+    assert.strictEqual(missingOf(request!, tableOf(0), 1, 0), 1)
   })
 
   it("is told by others each second", () => {
-    const many = tableOf(64)
+    const many = tableOf(128)
     // Every second one is known to who asks: those at even places, or at odd ones.
-    const [request] = CrowdPackets.requests(many.keys.filter((_, i) => i % 2 === 0), 32, 7)
+    const [request] = CrowdPackets.requests(many.keys.filter((_, i) => i % 2 === 0), 64, 7)
     const drawn = new Drawn()
     let draws = 0
-    const missing = (at: number) => drawn.missing(request!, many.known, 64, at, () => draws++ % 2 === 0 ? 0 : 0.5)
-    assert.deepStrictEqual([missing(0), missing(999), missing(1_000), missing(2_000)], [0, 0, 64, 0])
+    const missing = (at: number) => drawn.missing(request!, many.known, 65, at, () => draws++ % 2 === 0 ? 0 : 0.5)
+    assert.deepStrictEqual([missing(0), missing(999), missing(1_000), missing(2_000)], [1, 1, 65, 1])
     assert.strictEqual(draws, 3)
+  })
+
+  it("is told by each of the peers as often as by any other, of hardly more than are looked at, too", () => {
+    for (const count of [65, 96, 127]) {
+      const { keys, known } = tableOf(count)
+      for (const place of [0, 1, 2, 3, count - 2, count - 1]) {
+        const key = PublicKey.toBytes(keys[place]!)
+        let salt = 0
+        const made = () => CrowdPackets.requests(keys.filter((_, i) => i !== place), count, salt)[0]!
+        while (!CrowdPackets.isFor(made(), key)) salt++
+        const request = made()
+        const of = (drawn: number) => Math.round(new Drawn().missing(request, known, 65, 0, () => drawn)) - 1
+        const looked = Array.from({ length: 1_000 }, (_, i) => of(i / 1_000)).reduce((sum, one) => sum + one, 0)
+        assert.closeTo(looked / 1_000, 64 / count, 0.01, `${place} of ${count}`)
+      }
+    }
+  })
+
+  it("is all of the slice where nobody looks, however few bits of the filter leave to it", () => {
+    const bits = new Uint8Array(500).fill(255)
+    assert.strictEqual(askedBy({ slices: 4, slice: 0, salt: 1, bits }, 2_000), 500)
+    assert.strictEqual(askedBy(undefined, 2_000), 2_000)
   })
 })
 
@@ -79,5 +108,37 @@ describe("what all nodes of a crowd answer one address", () => {
     assert.strictEqual(allowance.size, 1)
     allowance.forget(4_500)
     assert.strictEqual(allowance.size, 0)
+  })
+
+  it("is no more than it may be where few of the peers that are known are asked, and most nodes see none or one of them", () => {
+    // A thousand nodes, whose tables are full of made-up ones; 333 are asked.
+    const all = 8_000
+    const { keys: [unknown, known] } = tableOf(2)
+    const [request] = CrowdPackets.requests([known!], 1, 7)
+    assert.isTrue(CrowdPackets.isFor(request!, PublicKey.toBytes(unknown!)))
+    const nodes = Array.from({ length: 24 }, (_, node) => {
+      const keys = Array.from(
+        { length: all },
+        (_, place) => scattered(node * all + place) % all < 333 ? unknown! : known!
+      )
+      return {
+        allowance: new Allowance(),
+        drawn: new Drawn(),
+        table: { size: () => all, keys: () => keys, doubted: () => {} }
+      }
+    })
+    // What there was is used up.
+    for (const { allowance } of nodes) for (const at of [0, 1_000]) allowance.chance("10.0.0.1", 10_000, all + 1, at)
+    let answers = 0
+    for (let question = 1; question <= 200; question++) {
+      nodes.forEach(({ allowance, drawn, table }, node) => {
+        const at = 1_000 + question * 50
+        const random = () => scattered(question * nodes.length + node) / 2 ** 32
+        const counted = drawn.missing(request!, table, all + 1, at, random)
+        answers += allowance.chance("10.0.0.1", counted, all + 1, at) * 333 / nodes.length
+      })
+    }
+    assert.isAtLeast(answers / 10, 100)
+    assert.isAtMost(answers / 10, 500)
   })
 })

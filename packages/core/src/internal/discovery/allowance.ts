@@ -19,7 +19,7 @@ const hostsKept = 1_024
 // A question counts for as many at least, whatever its filter lets through by how it was made.
 const leastAnswers = 16
 // So many of its peers tell a node for how many of all a request is, which it draws anew so often, in milliseconds. Nobody can know which.
-const peersDrawn = 32
+const peersDrawn = 64
 const drawnFor = 1_000
 
 interface Bucket {
@@ -90,13 +90,17 @@ export class Allowance {
   }
 }
 
-/** How many of so many nodes a request may be for, as far as its filter tells; all, where there is none. */
+/**
+ * How many of so many nodes a question may be for: all of its slice. The number of its filter's bits does not tell: whoever writes a victim's address may set all
+ * but one bit of each node that is to answer.
+ */
 export const askedBy = (request: CrowdPackets.Request | undefined, nodes: number): number =>
-  request === undefined ? nodes : nodes / request.slices * CrowdPackets.shareFor(request)
+  nodes / (request?.slices ?? 1)
 
 /**
  * For how many of so many nodes a request is, as far as some of the peers tell that are known. Who asks again for those whose answers were lost asks
- * few, though his filter has room for all.
+ * few, though his filter has room for all. One more than was seen counts, as the node itself may be one: else those that by chance see none would
+ * answer more often than the others answer more seldom.
  */
 export class Drawn {
   #keys: ReadonlyArray<Uint8Array> = []
@@ -111,7 +115,7 @@ export class Drawn {
     const keys = this.#keys
     let missing = 0
     for (let i = 0; i < keys.length; i++) if (CrowdPackets.isFor(request, keys[i]!)) missing++
-    return keys.length === 0 ? askedBy(request, nodes) : nodes * missing / keys.length
+    return nodes * (missing + 1) / (keys.length + 1)
   }
 }
 
@@ -119,10 +123,11 @@ export class Drawn {
 const draw = (known: Known, drawn: number): ReadonlyArray<Uint8Array> => {
   const step = Math.max(1, known.size() / peersDrawn)
   const keys: Array<Uint8Array> = []
-  let next = Math.floor(drawn * step)
+  let next = drawn * step
   let at = 0
   for (const key of known.keys()) {
-    if (at++ < next) continue
+    // Not rounded, so that each is as likely as any other.
+    if (++at <= next) continue
     next += step
     keys.push(PublicKey.toBytes(key))
   }

@@ -105,27 +105,9 @@ export const isFor = ({ bits, salt, slice, slices }: Request, key: Uint8Array): 
   return false
 }
 
-/** How many bits are set in each byte. */
-const ones = Uint8Array.from({ length: 256 }, (_, byte) => {
-  let set = 0
-  for (let rest = byte; rest !== 0; rest &= rest - 1) set++
-  return set
-})
-
-// All nodes of a process hear a question one after another, as those of a simulation do: it is read once, and its bits are counted once.
+// All nodes of a process hear a question one after another, as those of a simulation do: it is read once.
 let lastText = new Uint8Array(0)
 let lastRequest: Request | undefined
-let lastShare: number | undefined
-
-const countShare = (bits: Uint8Array): number => {
-  let set = 0
-  for (let i = 0; i < bits.length; i++) set += ones[bits[i]!]!
-  return 1 - (set / (bits.length * 8)) ** positions
-}
-
-/** Which share of the keys of its slice a request is for, as far as the number of its bits tells. */
-export const shareFor = (request: Request): number =>
-  request === lastRequest ? lastShare ??= countShare(request.bits) : countShare(request.bits)
 
 /** A request as bytes, which are base64url in its packet. */
 export const requestBytes = ({ bits, salt, slice, slices }: Request): Uint8Array => {
@@ -151,7 +133,6 @@ const readRequest = (text: Uint8Array): Request | undefined => {
   if (equal(text, lastText)) return lastRequest
   const bytes = Base64Url.decode(text)
   lastText = text.slice()
-  lastShare = undefined
   return lastRequest = bytes === undefined ? undefined : requestOf(bytes)
 }
 

@@ -133,10 +133,25 @@ const answers = of("crowd", "packages/core/src/internal/discovery/answers.ts", l
 })
 
 const allowance = of("crowd", "packages/core/src/internal/discovery/allowance.ts", suites("Crowd.udp", "allowance"), {
-  "missing-bits": [
-    `return keys.length === 0 ? askedBy(request, nodes) : nodes * missing / keys.length`,
+  "missing-all": [
+    `return nodes * (missing + 1) / (keys.length + 1)`,
     `return askedBy(request, nodes)`,
     "who asks again for those whose answers were lost is not answered, in a large crowd"
+  ],
+  "missing-one": [
+    `return nodes * (missing + 1) / (keys.length + 1)`,
+    `return keys.length === 0 ? nodes : nodes * missing / keys.length`,
+    "where few of those that are known are asked in a victim's name, more answer than may"
+  ],
+  "missing-rounded": [
+    `let next = drawn * step`,
+    `let next = Math.floor(drawn * step)`,
+    "of hardly more peers than are looked at some are hardly ever"
+  ],
+  "slice-asked": [
+    `nodes / (request?.slices ?? 1)`,
+    `nodes`,
+    "a question for a slice counts as one to all"
   ],
   "missing-always": [
     `if (at - this.#at >= drawnFor) {`,
@@ -144,7 +159,7 @@ const allowance = of("crowd", "packages/core/src/internal/discovery/allowance.ts
     "who finds out which peers a node looks at has all others answer"
   ],
   "missing-first": [
-    `if (at++ < next) continue`,
+    `if (++at <= next) continue`,
     `if (at++ > peersDrawn) break`,
     "who makes the oldest peers of all up is answered by more"
   ],
