@@ -80,15 +80,11 @@ export type CallEnd = "ok" | "failed" | "given up"
 export const endOf = (exit: Exit.Exit<unknown, unknown>): CallEnd =>
   Exit.isSuccess(exit) ? "ok" : Cause.hasInterruptsOnly(exit.cause) ? "given up" : "failed"
 
-/** A call that ended. */
-export const called = (name: string, peer: string, ms: number, reason: CallEnd): Omit<Event, "time"> => ({
-  event: "called",
-  peer,
-  function: name,
-  ms,
-  reason,
-  text: `${peer} called ${name}: ${reason}, ${ms} ms`
-})
+/** A call that ended. Not every clock counts in whole milliseconds. */
+export const called = (name: string, peer: string, took: number, reason: CallEnd): Omit<Event, "time"> => {
+  const ms = Math.round(took)
+  return { event: "called", peer, function: name, ms, reason, text: `${peer} called ${name}: ${reason}, ${ms} ms` }
+}
 
 /** An event of a peer; `undefined` where there is nothing to print. */
 export const eventOf = (event: PeerEvent): Effect.Effect<Event | undefined> => {
