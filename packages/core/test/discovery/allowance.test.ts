@@ -35,7 +35,7 @@ describe("how many are asked", () => {
     const many = tableOf(2_000)
     const requests = CrowdPackets.requests(many.keys.slice(0, 1_800), 1_800, 7)
     const missingOf = (request: InternalCrowdPackets.Request, { known }: Table, nodes: number, drawn: number) =>
-      new Drawn().missing(request, known, nodes, 0, () => drawn)
+      new Drawn(() => drawn).missing(request, known, nodes, 0)
     const draws = Array.from({ length: 200 }, (_, i) => i / 200)
     const mean = (request: InternalCrowdPackets.Request) =>
       draws.reduce((sum, drawn) => sum + missingOf(request, many, 2_001, drawn), 0) / draws.length
@@ -52,9 +52,9 @@ describe("how many are asked", () => {
     const many = tableOf(128)
     // Every second one is known to who asks: those at even places, or at odd ones.
     const [request] = CrowdPackets.requests(many.keys.filter((_, i) => i % 2 === 0), 64, 7)
-    const drawn = new Drawn()
     let draws = 0
-    const missing = (at: number) => drawn.missing(request!, many.known, 65, at, () => draws++ % 2 === 0 ? 0 : 0.5)
+    const drawn = new Drawn(() => draws++ % 2 === 0 ? 0 : 0.5)
+    const missing = (at: number) => drawn.missing(request!, many.known, 65, at)
     assert.deepStrictEqual([missing(0), missing(999), missing(1_000), missing(2_000)], [1, 1, 65, 1])
     assert.strictEqual(draws, 3)
   })
@@ -68,7 +68,7 @@ describe("how many are asked", () => {
         const made = () => CrowdPackets.requests(keys.filter((_, i) => i !== place), count, salt)[0]!
         while (!CrowdPackets.isFor(made(), key)) salt++
         const request = made()
-        const of = (drawn: number) => Math.round(new Drawn().missing(request, known, 65, 0, () => drawn)) - 1
+        const of = (drawn: number) => Math.round(new Drawn(() => drawn).missing(request, known, 65, 0)) - 1
         const looked = Array.from({ length: 1_000 }, (_, i) => of(i / 1_000)).reduce((sum, one) => sum + one, 0)
         assert.closeTo(looked / 1_000, 64 / count, 0.01, `${place} of ${count}`)
       }
@@ -116,6 +116,7 @@ describe("what all nodes of a crowd answer one address", () => {
     const { keys: [unknown, known] } = tableOf(2)
     const [request] = CrowdPackets.requests([known!], 1, 7)
     assert.isTrue(CrowdPackets.isFor(request!, PublicKey.toBytes(unknown!)))
+    let draws = 0
     const nodes = Array.from({ length: 24 }, (_, node) => {
       const keys = Array.from(
         { length: all },
@@ -123,7 +124,7 @@ describe("what all nodes of a crowd answer one address", () => {
       )
       return {
         allowance: new Allowance(),
-        drawn: new Drawn(),
+        drawn: new Drawn(() => scattered(++draws) / 2 ** 32),
         table: { size: () => all, keys: () => keys, doubted: () => {} }
       }
     })
@@ -131,10 +132,9 @@ describe("what all nodes of a crowd answer one address", () => {
     for (const { allowance } of nodes) for (const at of [0, 1_000]) allowance.chance("10.0.0.1", 10_000, all + 1, at)
     let answers = 0
     for (let question = 1; question <= 200; question++) {
-      nodes.forEach(({ allowance, drawn, table }, node) => {
+      nodes.forEach(({ allowance, drawn, table }) => {
         const at = 1_000 + question * 50
-        const random = () => scattered(question * nodes.length + node) / 2 ** 32
-        const counted = drawn.missing(request!, table, all + 1, at, random)
+        const counted = drawn.missing(request!, table, all + 1, at)
         answers += allowance.chance("10.0.0.1", counted, all + 1, at) * 333 / nodes.length
       })
     }

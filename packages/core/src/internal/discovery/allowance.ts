@@ -103,14 +103,19 @@ export const askedBy = (request: CrowdPackets.Request | undefined, nodes: number
  * answer more often than the others answer more seldom.
  */
 export class Drawn {
+  readonly #random: () => number
   #keys: ReadonlyArray<Uint8Array> = []
   #at = -Infinity
 
   /** `random` gives evenly what is from 0 to below 1. */
-  missing(request: CrowdPackets.Request, known: Known, nodes: number, at: number, random: () => number): number {
+  constructor(random: () => number) {
+    this.#random = random
+  }
+
+  missing(request: CrowdPackets.Request, known: Known, nodes: number, at: number): number {
     if (at - this.#at >= drawnFor) {
       this.#at = at
-      this.#keys = draw(known, random())
+      this.#keys = draw(known, this.#random())
     }
     const keys = this.#keys
     let missing = 0

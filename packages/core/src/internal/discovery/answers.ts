@@ -59,7 +59,7 @@ export class Answers {
   readonly #toldBySocket = Rate.bySource(toldPerSocket)
   readonly #allowance = new Allowance()
   readonly #looks = Rate.make(looksPerSecond)
-  readonly #drawn = new Drawn()
+  readonly #drawn: Drawn
   #catchingUp = false
 
   constructor(parts: Parts) {
@@ -68,6 +68,7 @@ export class Answers {
     this.#sockets = parts.sockets
     this.#telling = parts.telling
     this.#clock = parts.clock
+    this.#drawn = new Drawn(() => parts.random.nextDoubleUnsafe())
   }
 
   /** Answers who sent an advert: from the private socket that heard it, else from the interface that shares a subnet with him. */
@@ -90,7 +91,7 @@ export class Answers {
     const { known, size } = this.#crowd
     const at = Deadline.nowUnsafe(this.#clock)
     const answers = request !== undefined && known !== undefined && this.#looks.take(at)
-      ? this.#drawn.missing(request, known, size, at, () => this.#parts.random.nextDoubleUnsafe())
+      ? this.#drawn.missing(request, known, size, at)
       : askedBy(request, size)
     return this.#chance(source, answers)
   }

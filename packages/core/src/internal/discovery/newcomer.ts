@@ -42,11 +42,11 @@ const waits = 3
 const togetherFrom = 64
 const togetherWithin = 1_000
 
-/** Whether what the rounds brought says that there is nobody more to be found. */
-const isEnough = (brought: ReadonlyArray<number>, isInCrowd: boolean): boolean => {
+/** How many rounds more that bring nobody say that there is nobody to be found, after what the others brought. */
+const roundsLeft = (brought: ReadonlyArray<number>, isInCrowd: boolean): number => {
   const [first = 0, second = 0] = brought
-  const empty = isInCrowd && first > 0 && second <= first * lossyFrom ? 1 : emptyRounds
-  return brought.length >= empty && brought.slice(-empty).every((one) => one === 0)
+  const enough = isInCrowd && first > 0 && second <= first * lossyFrom ? 1 : emptyRounds
+  return enough - (brought.length - 1 - brought.findLastIndex((one) => one > 0))
 }
 
 interface Parts {
@@ -124,9 +124,9 @@ export class Newcomer {
         yield* this.#ask
         yield* jittered(roundEvery)
         brought.push(this.#told - before)
-        if (!isEnough(brought, this.#isInCrowd)) {
-          const isLast = brought.length >= emptyRounds - 1 && brought.slice(1 - emptyRounds).every((one) => one === 0)
-          if (isLast && !this.#isInCrowd) yield* Effect.raceFirst(jittered(beforeLast), this.#asked.await)
+        const left = roundsLeft(brought, this.#isInCrowd)
+        if (left > 0) {
+          if (left === 1 && !this.#isInCrowd) yield* Effect.raceFirst(jittered(beforeLast), this.#asked.await)
           continue
         }
         if (this.#isInCrowd) return

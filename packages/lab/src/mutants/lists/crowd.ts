@@ -200,12 +200,12 @@ const newcomer = of("crowd", "packages/core/src/internal/discovery/newcomer.ts",
     "of few a newcomer stops where one answer more is lost"
   ],
   "asks-few-on": [
-    `brought.length >= empty && `,
-    `brought.length >= rounds && `,
+    `return enough - (`,
+    `return enough + 1 - (`,
     "of few a newcomer asks on where nobody is left"
   ],
   "asks-last-later": [
-    `if (isLast && !this.#isInCrowd) yield`,
+    `if (left === 1 && !this.#isInCrowd) yield`,
     `if (false) yield`,
     "of newcomers on one machine some have no answer, since each node gives five in a second"
   ],
