@@ -584,6 +584,14 @@ describe("who", () => {
         yield* pass(3_000)
         assert.strictEqual(world.of("one", "who").length, more)
       }
+      // Of few the third question that brings nobody comes later, behind one that the other node answered; and at once where there are many after all.
+      const two = yield* nodeThatKnows(world, "two", 3)
+      yield* two.advertise
+      yield* pass(900)
+      assert.strictEqual(world.of("two", "who").length, 3)
+      yield* stranger.send(stranger.who(), socketOf(world, "two"))
+      yield* pass(100)
+      assert.strictEqual(world.of("two", "who").length, 4)
       // Another interface: nobody is known there, and it is a newcomer again.
       const { address } = yield* one.host.addInterface()
       yield* pass(10_000)

@@ -204,6 +204,11 @@ const newcomer = of("crowd", "packages/core/src/internal/discovery/newcomer.ts",
     `return enough + 1 - (`,
     "of few a newcomer asks on where nobody is left"
   ],
+  "asks-last-at-once": [
+    `Effect.raceFirst(jittered(beforeLast), this.#asked.await)`,
+    `jittered(beforeLast)`,
+    "who is asked while it waits for its last question waits on, in a crowd"
+  ],
   "asks-last-later": [
     `if (left === 1 && !this.#isInCrowd) yield`,
     `if (false) yield`,
