@@ -158,7 +158,7 @@ const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
       ? { exit: "refused" }
       : {
         message: `${JSON.stringify(peer)} does not receive files`,
-        hint: "run there: pnet receive, or pnet up --receive DIR"
+        hint: "run there: pnet receive; or pnet up --receive DIR, with a network key or --open"
       }
   },
   SourceError: (error) => {

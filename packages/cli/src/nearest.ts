@@ -38,8 +38,12 @@ export const nearest = (text: string, names: Iterable<string>): ReadonlyArray<st
     .map(({ name }) => name)
 }
 
+/** Several as people list them: `a`, `a or b`, `a, b or c`. */
+export const orOf = (names: ReadonlyArray<string>): string =>
+  names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`
+
 /** The question after what was meant, to be asked before what else there is to do; `undefined` where nothing is near. */
 export const didYouMean = (text: string, names: Iterable<string>): string | undefined => {
   const near = nearest(text, names).map((name) => JSON.stringify(name))
-  return near.length === 0 ? undefined : `did you mean ${near.join(" or ")}?`
+  return near.length === 0 ? undefined : `did you mean ${orOf(near)}?`
 }

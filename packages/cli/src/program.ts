@@ -21,6 +21,8 @@ import { version } from "./version.ts"
 
 const settingFlags: ReadonlySet<string> = new Set(settingNames.map((name) => settings[name].flag))
 
+const aliases: ReadonlySet<string> = new Set(specs.flatMap(({ alias }) => alias ?? []))
+
 /** The flags of a command, from the tree, by how they take a value: settings, which the tree has at each command, are not its own. */
 export const ownFlags = (spec: Spec) => {
   const command = Completions.fromCommand(tree).subcommands.find(({ name }) => name === spec.name)
@@ -35,6 +37,16 @@ export const ownFlags = (spec: Spec) => {
       ])
     )
   return { switches: namesOf(true), texts: namesOf(false) }
+}
+
+/** The commands that have a flag of their own. */
+const commandsWith = (flag: string): ReadonlyArray<string> => {
+  const having = (commands: ReadonlyArray<Completions.CommandDescriptor>, path: string): ReadonlyArray<string> =>
+    commands.filter(({ name }) => !aliases.has(name)).flatMap(({ flags, name, subcommands }) => [
+      ...(flags.some((one) => `--${one.name}` === flag && !settingFlags.has(one.name)) ? [`${path}${name}`] : []),
+      ...having(subcommands, `${path}${name} `)
+    ])
+  return having(Completions.fromCommand(tree).subcommands, "")
 }
 
 /** The script that is asked for by `--completions SHELL`, where that is all that is asked for. */
@@ -73,7 +85,7 @@ export const program = Effect.fnUntraced(function*(words: ReadonlyArray<string>)
       ({ errors }) => Effect.succeed(errors.length === 0 && words.length === 0 ? exits.ok.code : exits.usage.code)
     ),
     Effect.provideService(Loose, open),
-    Effect.provideService(CliOutput.Presenter, yield* presenter(json)),
+    Effect.provideService(CliOutput.Presenter, yield* presenter(json, commandsWith)),
     Effect.provideService(References.MinimumLogLevel, "Warn")
   )
 })

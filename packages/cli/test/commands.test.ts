@@ -444,9 +444,9 @@ describe("where the node is", () => {
           yield* refused({ PNET_ADVERTISE_PORT: port }, "up"),
           new RegExp(`^pnet: PNET_ADVERTISE_PORT "${port}" was refused: expected a port, 1 to 65535\n  give `)
         )
-        assert.match(yield* refused({}, "console", `--page-port=${port}`), /Expected: a port, 0 to 65535\n/)
+        assert.match(yield* refused({}, "console", `--page-port=${port}`), /expected a port, 0 to 65535\n/)
       }
-      assert.match(yield* refused({}, "top", "--count=abc"), /Expected: a whole number, 1 or more\n/)
+      assert.match(yield* refused({}, "top", "--count=abc"), /expected a whole number, 1 or more\n/)
       const [said] = (yield* refused({}, "peers", "--network", "x".repeat(70), "--json")).split("\n")
       assert.deepStrictEqual(JSON.parse(said!), {
         type: "error",

@@ -139,7 +139,7 @@ describe("receive", () => {
       yield* waiting.interrupt
       const wrong = yield* dora.runWith({ stdin: "" }, "receive", "/box", "--umask", "9")
       assert.strictEqual(wrong.code, 2)
-      assert.include(wrong.stderr, "Expected: permissions in octal, such as 022 or 077")
+      assert.include(wrong.stderr, "expected permissions in octal, such as 022 or 077")
       // So are those that were answered for before it ended.
       const piped = yield* dora.startWith({ stdin: "y\n" }, "receive", "/box")
       yield* nodes.bob.node.peers.awaitPeer("dora")

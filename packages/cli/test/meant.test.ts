@@ -84,18 +84,76 @@ describe("what was meant", () => {
         const { hint, message } = values(ran.stderr)[0]!
         return `${message} ${hint}`
       })
-      assert.match(yield* hint(2, "cal", "bob", "hello"), /Did you mean this\? call/)
-      assert.match(yield* hint(2, "peers", "--wach"), /Did you mean this\? --watch/)
+      assert.match(
+        yield* hint(2, "cal", "bob", "hello"),
+        /^there is no command "cal" did you mean "call"\? or run: pnet --help$/
+      )
+      assert.match(yield* hint(2, "peers", "--wach"), /^there is no flag --wach of pnet peers did you mean "--watch"/)
       // So are those of every command.
-      assert.match(yield* hint(2, "peers", "--jsn"), /Did you mean this\? --json/)
+      assert.match(yield* hint(2, "peers", "--jsn"), /did you mean "--json"\?/)
+      // What is less like it is left out, as everywhere.
+      assert.match(yield* hint(2, "pign"), /^there is no command "pign" did you mean "ping"\?/)
+      assert.match(yield* hint(2, "trust", "alow"), /^there is no command "alow" of pnet trust did you mean "allow"\?/)
       assert.match(yield* hint(3, "call", "bbo", "hello", "--wait", "1s"), /did you mean "bob"\?/)
       assert.match(yield* hint(3, "call", "bob", "helo", "x"), /did you mean "hello"\? or run: pnet functions bob/)
+      // Those that every node has, and does not list, are meant as well.
+      assert.match(yield* hint(3, "call", "bob", "get_funsc"), /did you mean "get_funcs"\? or run: pnet functions bob/)
       assert.match(yield* hint(3, "functions", "bob", "helo"), /did you mean "hello"\?/)
       assert.match(yield* hint(2, "config", "nmae"), /did you mean "name"\?/)
       alice.files.set(path, "{\"netwrok\":\"x\"}")
       assert.match(yield* hint(2, "config"), /did you mean "network"\?/)
       alice.files.set(path, "{\"profiles\":{\"work\":{}}}")
       assert.match(yield* hint(2, "config", "--profile", "wrok"), /did you mean "work"\?/)
+    })))
+})
+
+describe("a mistake on the command line", () => {
+  it.effect("is said in one form, whether it is found before the command runs or in it", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const said = Effect.fnUntraced(function*(...words: ReadonlyArray<string>) {
+        const people = yield* alice.run(...words)
+        const programs = yield* alice.run(...words, "--json")
+        assert.deepStrictEqual([people.code, programs.code], [2, 2], words.join(" "))
+        const { error, hint, message } = values(programs.stderr)[0]!
+        assert.strictEqual(error, "usage")
+        // People are told the same.
+        const lines = people.stderr.trimEnd().split("\n  ")
+        assert.deepStrictEqual([lines[0], lines.at(-1)], [`pnet: ${message}`, hint], words.join(" "))
+        return `${message}; ${hint}`
+      })
+      const port = "expected a port, 0 to 65535"
+      assert.match(yield* said("peers", "--port", "http"), new RegExp(`^--port "http" was refused: ${port}; `))
+      assert.strictEqual(
+        yield* said("console", "--page-port", "http"),
+        `--page-port "http" was refused: ${port}; run: pnet console --help`
+      )
+      assert.match(yield* said("ping", "bob", "-c", "x"), /^--count "x" was refused: expected a whole number; /)
+      assert.match(yield* said("peers", "--watch=x"), /^--watch "x" was refused: expected true or false; /)
+      assert.match(
+        yield* said("send", "bob", "a", "--links", "x"),
+        /^--links "x" was refused: expected keep, follow or skip; /
+      )
+      assert.match(
+        yield* said("ping", "bob", "--count"),
+        /^--count has no value: give --count N; run: pnet ping --help$/
+      )
+      assert.match(yield* said("ping", "bob", "-c", "1", "-c", "2"), /^--count is there 2 times: give it once; /)
+      assert.match(yield* said("ping"), /^<target> is missing; run: pnet ping --help$/)
+      assert.match(yield* said("subscribe", "a", "b"), /^"b" is an argument too many; /)
+      // What stands behind such a flag is its value, and no command that there is not.
+      assert.strictEqual(
+        yield* said("--page-port", "http"),
+        "there is no flag --page-port; --page-port is a flag of pnet console; or run: pnet --help"
+      )
+      assert.match(
+        yield* said("peers", "--retain"),
+        /^there is no flag --retain of pnet peers; --retain is a flag of pnet publish; or /
+      )
+      // Nobody's flag is like none.
+      assert.match(
+        yield* said("why", "--foo", "--bar"),
+        /^there is no flag --foo of pnet why; there is no flag --bar of pnet why; run: pnet why --help$/
+      )
     })))
 })
 
@@ -222,6 +280,29 @@ describe("a function that fails", () => {
       const { code, stderr } = yield* alice.run("subscribe", "news", "--count", "1", "--timeout", "1s", "--json")
       assert.strictEqual(code, 7)
       assert.match(values(stderr.split("\n").slice(1).join("\n"))[0]!["hint"], /pnet publish news/)
+    })))
+})
+
+describe("a command for another terminal", () => {
+  it.effect("is one that works there as it is typed", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const network = ["--network", "home", "--network-key-file", "/k"]
+      alice.files.set("/k", `${"A".repeat(43)}=`)
+      const cases: ReadonlyArray<readonly [hint: string, ...words: ReadonlyArray<string>]> = [
+        ["pnet publish news hello --open", "news"],
+        ["pnet publish build.x.failed hello --open", "build.*.failed"],
+        ["pnet publish x hello --bytes --open", ">", "--bytes"],
+        [`pnet publish news hello ${network.join(" ")}`, "news", ...network]
+      ]
+      for (const [hint, ...words] of cases) {
+        const late = yield* alice.run("subscribe", ...words, "--count", "1", "--timeout", "1s")
+        assert.strictEqual(late.code, 7)
+        assert.include(late.stderr, ` in another terminal with ${hint}, or `)
+        const hears = yield* alice.start("subscribe", ...words, "--count", "1", "--timeout", "20s")
+        yield* hears.says("listening")
+        assert.deepInclude(yield* alice.run(...hint.split(" ").slice(1)), { code: 0, stderr: "" })
+        assert.include((yield* hears.end).stdout, "hello")
+      }
     })))
 })
 

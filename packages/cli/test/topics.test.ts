@@ -141,7 +141,23 @@ describe("publish and subscribe", () => {
       const cases = [
         [2, "would go to everybody", "publish", "news", "1"],
         [2, "no name of a topic", "publish", "news.*", "1", "--open"],
-        [2, "no topic to subscribe to", "subscribe", "a..b"],
+        [
+          2,
+          "no name of a topic: there is nothing behind its last dot\n  did you mean \"a\"?",
+          "publish",
+          "a.",
+          "1",
+          "--open"
+        ],
+        [
+          2,
+          "no topic to subscribe to: there is nothing between two of its dots\n  did you mean \"a.b\"? or \"a.*.b\", where * is any one segment\n",
+          "subscribe",
+          "a..b"
+        ],
+        [2, "nothing before its first dot\n  > is all topics", "subscribe", "."],
+        [2, "expected > as the last segment alone", "subscribe", "a.>.b"],
+        [2, "expected * as a whole segment", "subscribe", "a*"],
         [2, "nothing to publish", "publish", "news", "--open"],
         [2, "several values", "publish", "news", "-", "-", "--open"],
         [2, "no field \"id\"", "publish", "news", "7", "--key-of", "id", "--open", "--subscribers", "0"],

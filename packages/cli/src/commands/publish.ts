@@ -14,7 +14,7 @@ export const publish = Spec.make({
     "standard input: each line is a value. It is sent to whoever subscribes, so the network has to have a key, or there has to be an allow list or an " +
     "authority, or --open.",
   examples: [
-    { command: "pnet publish news 'the build is green'", description: "A text" },
+    { command: "pnet publish news 'the build is green' --open", description: "A text, to whoever subscribes to it" },
     {
       command: "pnet publish readings '{\"sensor\":\"oven\",\"celsius\":180}' --key-of sensor --retain",
       description: "A last value, which later subscribers get too, until Ctrl-C"

@@ -11,6 +11,9 @@ import { quoted } from "../output/quoted.ts"
 import { Settings } from "../settings/Settings.ts"
 import { noteFunctions } from "./remember.ts"
 
+/** Functions that every node has, and does not say. */
+export const everyNode: ReadonlySet<string> = new Set(["describe", "get_funcs", "get_peers"])
+
 // Looking up what a function takes is quick, or is not worth the wait.
 const patience = Duration.seconds(10)
 
@@ -33,7 +36,7 @@ export const describe = Effect.fnUntraced(
 export const noFunction = Effect.fnUntraced(
   function*(node: CommandNodeService, peer: string, ...names: ReadonlyArray<string>) {
     const all = yield* Effect.orElseSucceed(describe(node, peer), () => [])
-    const meant = names.flatMap((name) => didYouMean(name, all.map((one) => one.name)) ?? [])
+    const meant = names.flatMap((name) => didYouMean(name, [...all.map((one) => one.name), ...everyNode]) ?? [])
     return new Problem({
       exit: "notFound",
       tag: "UnknownFunctionError",

@@ -14,11 +14,11 @@ import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { subscribe } from "../commands/subscribe.ts"
 import { Problem } from "../errors.ts"
+import { elsewhere } from "../node/elsewhere.ts"
 import { durableTopicsOf, servers } from "../node/kept.ts"
 import { open } from "../node/open.ts"
 import { checkName, checkPattern } from "../node/topicNames.ts"
 import { Output } from "../output/Output.ts"
-import { quoted } from "../output/quoted.ts"
 import type { Shape } from "../output/shapes.ts"
 import type { Input } from "../spec.ts"
 
@@ -86,7 +86,8 @@ const kept = Effect.fnUntraced(function*(input: Input<typeof subscribe>) {
   }
   yield* servers("durable topics are")
   if (bytes) yield* checkName(topic)
-  const topics = yield* durableTopicsOf(yield* open(Option.isSome(input.position) ? { taken: "fail" } : {}))
+  const opened = yield* open(Option.isSome(input.position) ? { taken: "fail" } : {})
+  const topics = yield* durableTopicsOf(opened)
   const options: SubscribeKept = {
     from: startOf(input.from, yield* Clock.currentTimeMillis),
     position: Option.getOrUndefined(input.position),
@@ -97,6 +98,7 @@ const kept = Effect.fnUntraced(function*(input: Input<typeof subscribe>) {
     ? topics.subscribe(Topic.bytes(topic), options)
     : topics.subscribe(topic, options)
   return {
+    opened,
     items: Stream.map(items, (item): Heard => ({ ...item, retained: false, redelivered: false })),
     end: Effect.void
   }
@@ -105,16 +107,27 @@ const kept = Effect.fnUntraced(function*(input: Input<typeof subscribe>) {
 /** What goes over the network now. */
 const heard = Effect.fnUntraced(function*(input: Input<typeof subscribe>) {
   const options = yield* optionsOf(input)
-  const { node } = yield* open()
+  const opened = yield* open()
+  const { node } = opened
   const publications: Stream.Stream<Heard, unknown> = input.bytes
     ? node.streams.subscribe(input.topic, options)
     : node.subscribe(input.topic, options)
   return {
+    opened,
     items: publications,
     // Whoever handed it the last one is to hear that it was done.
     end: Option.isSome(input.group) ? node.flush({ within: "1 second" }) : Effect.void
   }
 })
+
+/** The words of a command that publishes what is subscribed to: on one topic, where it is to several. */
+const publishingOn = ({ bytes, topic }: Input<typeof subscribe>, isKept: boolean): ReadonlyArray<string> => [
+  "publish",
+  topic.split(".").map((segment) => segment === "*" || segment === ">" ? "x" : segment).join("."),
+  "hello",
+  ...(bytes ? ["--bytes"] : []),
+  ...(isKept ? ["--keep"] : [])
+]
 
 export const run = Effect.fnUntraced(function*(input: Input<typeof subscribe>) {
   const output = yield* Output
@@ -124,7 +137,7 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof subscribe>) {
   if (count !== undefined && count < 1) return yield* usage(`--count ${count} is not 1 or more`)
   const isKept = Option.isSome(input.from) || Option.isSome(input.position)
   if (!isKept && !input.follow) return yield* usage("--no-follow is for what is kept: say --from or --position")
-  const { end, items } = yield* isKept ? kept(input) : heard(input)
+  const { end, items, opened } = yield* isKept ? kept(input) : heard(input)
   yield* output.note(`listening on ${topic}`)
 
   let came = 0
@@ -147,6 +160,7 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof subscribe>) {
   )
   const { timeout } = input
   if (Option.isNone(timeout)) return yield* listening
+  const publishing = yield* elsewhere(publishingOn(input, isKept), opened)
   yield* Effect.timeoutOrElse(listening, {
     duration: timeout.value,
     orElse: () =>
@@ -155,8 +169,8 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof subscribe>) {
           exit: "timeout",
           // A publisher that does not grant it is as one that there is not.
           what: Why.see(`${came} of ${count} came on ${JSON.stringify(topic)} until the time was up`, "nothing-heard"),
-          hint: "see who is there with pnet peers, publish with pnet publish " +
-            `${quoted(topic)}, or wait longer with --timeout`
+          hint:
+            `see who is there with pnet peers, publish in another terminal with ${publishing}, or wait longer with --timeout`
         })
       )
   })

@@ -8,6 +8,7 @@ import * as Stream from "effect/Stream"
 import { landing } from "../commands/landing.ts"
 import type { up } from "../commands/up.ts"
 import { Problem } from "../errors.ts"
+import { everyNode } from "../node/describe.ts"
 import { called, type CallEnd, eventOf, isOfConflict, ownEvent } from "../node/events.ts"
 import { guarded } from "../node/guarded.ts"
 import { open } from "../node/open.ts"
@@ -35,9 +36,6 @@ const receiving = Effect.fnUntraced(function*(
     Stream.runDrain(Stream.mapEffect(files.transfers, tell, { concurrency: "unbounded" }))
   )
 })
-
-/** Functions that every node has. */
-const everyNode = new Set(["describe", "get_funcs", "get_peers"])
 
 type Say = (event: Parameters<typeof ownEvent>[0]) => Effect.Effect<void>
 

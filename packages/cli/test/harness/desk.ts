@@ -9,6 +9,7 @@
  * ```
  */
 import * as Crypto from "@pnet/core/Crypto"
+import * as NetworkKey from "@pnet/core/NetworkKey"
 import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as Trust from "@pnet/core/Trust"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
@@ -25,6 +26,7 @@ import * as Path from "effect/Path"
 import * as PlatformError from "effect/PlatformError"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Queue from "effect/Queue"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Sink from "effect/Sink"
@@ -140,7 +142,11 @@ export const desk = Effect.fnUntraced(function*(
         keys.set(of, key)
         return key
       }),
-    networkKeys: () => Effect.succeed([]),
+    // Of a file alone: no terminal, command or folder of its own has any here.
+    networkKeys: ({ values: { networkKeyFile } }) =>
+      Effect.sync(() =>
+        networkKeyFile === undefined ? [] : [Result.getOrThrow(NetworkKey.parse(files.get(networkKeyFile) ?? ""))]
+      ),
     trust: () => Layer.succeed(Trust.Trust, known),
     files: Layer.empty
   })
