@@ -448,12 +448,26 @@ const listOf = (text: Redacted.Redacted<string>) =>
 export const variable: (name: string, unset: string) => Config.Config<Option.Option<Redacted.Redacted<string>>> =
   Variables.variable
 
+/**
+ * A variable that is set or not, and is read from its text, without spaces at its ends: what `read` gives `none` for is refused by a `ConfigError` that names the variable, what it is
+ * set to, and what was `expected`. It is not for secrets.
+ *
+ * @category config
+ * @since 0.2.0
+ */
+export const checkedVariable: <A>(
+  name: string,
+  expected: string,
+  read: (text: string) => Option.Option<A>
+) => Config.Config<Option.Option<A>> = Variables.checked
+
 const optional = <A>(config: Config.Config<A>) => Config.option(config)
 
 /**
  * The options from Effect `Config`: `PNET_NAME` (required), `PNET_NETWORK_ID`, `PNET_NETWORK_KEY` (one, or several
  * with commas), `PNET_NETWORK_KEYS` (in its place; several with commas, the first encrypts), `PNET_SERVER_PORT`, `PNET_ADVERTISE_PORT`, `PNET_BROADCAST_INTERVAL` (such as `2.5 seconds`), `PNET_BIND_IP`,
- * `PNET_PEERS` (`host:port` or `name:port`, with commas) and `PNET_ROLES` (with commas). What is not set has the option's default. A network key that is set and
+ * `PNET_PEERS` (`host:port` or `name:port`, with commas) and `PNET_ROLES` (with commas). What is not set has the option's default; what is set to
+ * something else is a `ConfigError` that names the variable, its value, and what was expected. A network key that is set and
  * empty is an error: an empty variable is a secret that did not arrive. Give the result to a node's `layer`, with what else it should
  * have.
  *
@@ -472,9 +486,9 @@ export const config: Config.Config<Input> = Variables.seesSource(Config.map(
     networkId: optional(Config.String("PNET_NETWORK_ID")),
     networkKey: variable("PNET_NETWORK_KEY", "a network in clear"),
     networkKeys: variable("PNET_NETWORK_KEYS", "a network in clear"),
-    serverPort: optional(Config.Port("PNET_SERVER_PORT")),
-    advertisePort: optional(Config.Port("PNET_ADVERTISE_PORT")),
-    broadcastInterval: optional(Config.Duration("PNET_BROADCAST_INTERVAL")),
+    serverPort: Variables.port("PNET_SERVER_PORT", 0),
+    advertisePort: Variables.port("PNET_ADVERTISE_PORT", 1),
+    broadcastInterval: Variables.span("PNET_BROADCAST_INTERVAL"),
     bindIp: optional(Config.String("PNET_BIND_IP")),
     peers: optional(Config.String("PNET_PEERS")),
     roles: optional(Config.String("PNET_ROLES"))

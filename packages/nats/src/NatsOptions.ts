@@ -148,6 +148,13 @@ export const serversOf = ({ servers }: NatsOptions): ReadonlyArray<string> =>
 
 const text = (name: string) => Config.option(Config.String(name))
 
+const yesOrNo = (word: string): Option.Option<boolean> =>
+  /^(?:true|yes|on|1|y)$/i.test(word)
+    ? Option.some(true)
+    : /^(?:false|no|off|0|n)$/i.test(word)
+    ? Option.some(false)
+    : Option.none()
+
 const credentialsOf = (found: {
   readonly creds: Option.Option<Redacted.Redacted<string>>
   readonly user: Option.Option<string>
@@ -181,7 +188,7 @@ export const config: Config.Config<Input> = Config.map(
     user: text("PNET_NATS_USER"),
     password: NodeOptions.variable("PNET_NATS_PASSWORD", "no password"),
     ca: text("PNET_NATS_TLS_CA"),
-    wait: Config.option(Config.Boolean("PNET_NATS_WAIT"))
+    wait: NodeOptions.checkedVariable("PNET_NATS_WAIT", "true or false", yesOrNo)
   }),
   ({ ca, servers, wait, ...secrets }): Input => {
     const credentials = credentialsOf(secrets)

@@ -131,6 +131,11 @@ describe.skipIf(Server.skipped)("NatsPnet", () => {
       const wrong = failureIn(yield* Effect.exit(start("bob", NatsPnet.layer({ servers: "http://x" })))) as Error
       assert.include(wrong.message, "the options of NATS are wrong")
       assert.include(wrong.message, "servers")
+      const unread = NatsPnet.layerConfig.pipe(
+        Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ PNET_NATS_WAIT: "maybe" })))
+      )
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(unread)))
+      assert.include(error.message, "PNET_NATS_WAIT \"maybe\" was refused: expected true or false")
     }).pipe(Effect.scoped))
 
   it.live("the server is gone and is back: nobody is lost that is there again within moments", () =>

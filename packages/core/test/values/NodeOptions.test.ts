@@ -317,19 +317,27 @@ describe("config", () => {
       assert.deepStrictEqual(yield* NodeOptions.make(input), plain)
     }))
 
-  it.effect("names the variable that is missing or wrong", () =>
+  it.effect("names the variable that is wrong, what it is set to, and what was expected", () =>
     Effect.gen(function*() {
       for (
-        const [variable, env] of [
-          ["PNET_NAME", {}],
-          ["PNET_SERVER_PORT", { PNET_NAME: "alpha", PNET_SERVER_PORT: "http" }],
-          ["PNET_ADVERTISE_PORT", { PNET_NAME: "alpha", PNET_ADVERTISE_PORT: "65536" }],
-          ["PNET_BROADCAST_INTERVAL", { PNET_NAME: "alpha", PNET_BROADCAST_INTERVAL: "soon" }]
+        const [variable, value, expected] of [
+          ["PNET_SERVER_PORT", "http", "a port, 0 to 65535, where 0 is any free one"],
+          ["PNET_SERVER_PORT", "65536", "a port, 0 to 65535, where 0 is any free one"],
+          ["PNET_SERVER_PORT", "1e3", "a port, 0 to 65535, where 0 is any free one"],
+          ["PNET_ADVERTISE_PORT", "0", "a port, 1 to 65535"],
+          ["PNET_ADVERTISE_PORT", "-1", "a port, 1 to 65535"],
+          ["PNET_BROADCAST_INTERVAL", "so\u001bon", "a span of time, such as 500 millis, 2.5 seconds or 1 minute"]
         ] as const
       ) {
-        const error = yield* Effect.flip(fromEnv(env as Record<string, string>))
-        assert.include(error.message, variable)
+        const error = yield* Effect.flip(fromEnv({ PNET_NAME: "alpha", [variable]: value }))
+        assert.strictEqual(error._tag, "ConfigError")
+        assert.include(
+          error.message,
+          `${variable} "${value.replace("\u001b", "\\u001b")}" was refused: expected ${expected}\n`
+        )
       }
+      // What the option takes, and a flag, the variable takes, too.
+      assert.strictEqual((yield* fromEnv({ PNET_NAME: "alpha", PNET_SERVER_PORT: " 0 " }))["serverPort"], 0)
     }))
 
   it.effect("says that there is no name", () =>

@@ -1,11 +1,13 @@
 /** Variables of an environment that may not be set to nothing. */
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
+import { quote } from "../base/quote.ts"
 
 /** The config, with the source that it is parsed with in the context of its effects too. */
 export const seesSource = <A>(self: Config.Config<A>): Config.Config<A> =>
@@ -80,3 +82,36 @@ export const variable = (name: string, unset: string): Config.Config<Option.Opti
     seesSource
   )
 }
+
+/** `NodeOptions.checkedVariable`. */
+export const checked = <A>(
+  name: string,
+  expected: string,
+  read: (text: string) => Option.Option<A>
+): Config.Config<Option.Option<A>> =>
+  Config.mapEffect(Config.option(Config.String(name)), (found): Effect.Effect<Option.Option<A>, Config.ConfigError> => {
+    if (Option.isNone(found)) return Effect.succeedNone
+    const value = read(found.value.trim())
+    return Option.isSome(value)
+      ? Effect.succeed(value)
+      : refused(name, `${name} ${quote(found.value)} was refused: expected ${expected}`)
+  })
+
+const digits = /^\d+$/
+
+/** A port from `least` on. */
+export const port = (name: string, least: 0 | 1): Config.Config<Option.Option<number>> =>
+  checked(
+    name,
+    least === 0 ? "a port, 0 to 65535, where 0 is any free one" : "a port, 1 to 65535",
+    (text) =>
+      digits.test(text) && Number(text) >= least && Number(text) <= 65_535 ? Option.some(Number(text)) : Option.none()
+  )
+
+/** A span of time. */
+export const span = (name: string): Config.Config<Option.Option<Duration.Duration>> =>
+  checked(
+    name,
+    "a span of time, such as 500 millis, 2.5 seconds or 1 minute",
+    Schema.decodeOption(Schema.DurationFromString)
+  )
