@@ -532,7 +532,7 @@ describe("who", () => {
       yield* alone.advertise
       yield* asked.advertise
       yield* stranger.send(stranger.who(), socketOf(world, "asked"))
-      yield* pass(500)
+      yield* pass(100)
       assert.strictEqual(world.of("asked", "who").length, 1)
       // It learns of many, and the questions leave those out.
       asked.state.count = 600
@@ -600,7 +600,7 @@ describe("who", () => {
   )
 
   test(
-    "to all is asked at once by a newcomer that nearly a hundred have answered, and in a while by one of so many that start together",
+    "to all is asked in a while by a newcomer that nearly a hundred have answered, later by one of so many that start together, and at once where it is asked and has heard few others",
     Effect.gen(function*() {
       const world = yield* setUp
       const stranger = yield* voiceOf(world, "stranger")
@@ -621,6 +621,18 @@ describe("who", () => {
           }))
       assert.isAtMost(Math.max(...yield* firstAsked("answered")), 450)
       assert.isAbove(Math.max(...yield* firstAsked("together")), 450)
+      const atOnce = Effect.fnUntraced(function*(others: number) {
+        const name = `asked ${others}`
+        const newcomer = yield* nodeThatKnows(world, name, others)
+        yield* newcomer.advertise
+        yield* stranger.send(stranger.who(), socketOf(world, name))
+        yield* pass(1_000)
+        return world.of(name, "who")[0]!.at - world.of(name, "adv")[0]!.at
+      })
+      assert.isAtMost(yield* atOnce(8), 5)
+      const later = yield* atOnce(9)
+      assert.isAtLeast(later, 360)
+      assert.isAtMost(later, 450)
     })
   )
 

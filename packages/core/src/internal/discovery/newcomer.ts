@@ -17,7 +17,7 @@ import type { Crowd } from "./crowd.ts"
 import type { Sockets } from "./sockets.ts"
 import { jittered, type Telling } from "./telling.ts"
 
-// In milliseconds. Behind its first adverts; and this long after its start it is none any more.
+// In milliseconds. Behind its first adverts, which of few all answer; and this long after its start it is none any more.
 const beginsAfter = 400
 const newFor = 5_000
 // On a network with a key "leaving" outdates what the node says that is started anew within its second, and a question that is dropped brings nobody.
@@ -38,6 +38,9 @@ const questionEvery = 20
 const questionsPerSecond = 20
 const waitEvery = 350
 const waits = 3
+// Where a crowd asks it before that, and it has heard no more than so many others, it begins at once. Else many start together, and it hears of
+// most of them meanwhile.
+const aloneUpTo = 8
 // Where it has heard so many already all have started together, and ask one after another, in milliseconds.
 const togetherFrom = 64
 const togetherWithin = 1_000
@@ -105,11 +108,10 @@ export class Newcomer {
   }
 
   get #learn(): Effect.Effect<void> {
-    const { crowd } = this.#parts
     return Effect.gen({ self: this }, function*() {
       yield* this.#begin
       this.#came.closeUnsafe()
-      if (crowd.size - (this.#told - this.#toldBefore) > togetherFrom) {
+      if (this.#others > togetherFrom) {
         yield* Effect.sleep(togetherWithin * (yield* Random.next))
       }
       let waited = 0
@@ -138,12 +140,20 @@ export class Newcomer {
     })
   }
 
+  /** How many it knows that have not answered: they said what they said for the sake of others. */
+  get #others(): number {
+    return this.#parts.crowd.size - 1 - (this.#told - this.#toldBefore)
+  }
+
   /** When it is time to ask. */
   get #begin(): Effect.Effect<void> {
     const { clock, self } = this.#parts
-    return Effect.gen(function*() {
+    return Effect.gen({ self: this }, function*() {
       const start = WallTime.millisUnsafe(clock)
-      yield* jittered(beginsAfter)
+      yield* Effect.raceFirst(
+        jittered(beginsAfter),
+        Effect.flatMap(this.#asked.await, () => this.#others > aloneUpTo ? Effect.never : Effect.void)
+      )
       const now = WallTime.millisUnsafe(clock)
       if (!self.cipher.encrypted || Math.floor(now / 1_000) !== Math.floor(start / 1_000)) return
       yield* Effect.sleep(1_000 - now % 1_000)
@@ -157,11 +167,11 @@ export class Newcomer {
     return Effect.gen(function*() {
       const salt = Math.floor((yield* Random.next) * 2 ** 32)
       const requests = CrowdPackets.requests(crowd.known?.keys() ?? [], crowd.size, salt)
-      for (const request of requests) {
+      for (const [i, request] of requests.entries()) {
         const { port } = telling
         if (port === undefined) return
+        if (i > 0) yield* Effect.sleep(questionEvery)
         yield* sockets.tell((one) => CrowdPackets.who(self, { host: one.address, port }, request))
-        yield* Effect.sleep(questionEvery)
       }
     })
   }

@@ -226,9 +226,19 @@ const newcomer = of("crowd", "packages/core/src/internal/discovery/newcomer.ts",
     "who is started anew within a second asks in vain on a network with a key, and then no more"
   ],
   "asks-together": [
-    `crowd.size - (this.#told - this.#toldBefore) > togetherFrom`,
-    `crowd.size > togetherFrom`,
+    `this.#others > togetherFrom`,
+    `this.#parts.crowd.size > togetherFrom`,
     "who starts where nearly a hundred are waits a second for those that start with it, of whom there are none"
+  ],
+  "asks-asked": [
+    `this.#others > aloneUpTo ? Effect.never : Effect.void`,
+    `Effect.never`,
+    "who is told at once that it is in a crowd waits with its question until nobody answers its adverts any more"
+  ],
+  "asks-asked-together": [
+    `this.#others > aloneUpTo ? Effect.never : Effect.void`,
+    `Effect.void`,
+    "of many that start together each asks before it has heard of the others"
   ]
 })
 
