@@ -4,6 +4,7 @@
 import type { Obstacle } from "@pnet/core/Obstacle"
 import * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { atCommandLine, pointer } from "./atCommandLine.ts"
@@ -74,6 +75,9 @@ const names = (list: unknown): string => Array.isArray(list) ? list.map((name) =
 const namesIn = (list: unknown): ReadonlyArray<string> =>
   Array.isArray(list) ? list.filter((name) => typeof name === "string") : []
 
+/** A span of time of an error, as the library says it. */
+const spanText = (span: unknown): string | undefined => Duration.isDuration(span) ? Duration.format(span) : undefined
+
 /** The command that shows the function that failed. */
 const functionOf = (error: unknown): string =>
   `pnet functions ${quoted(String(field(error, "peer")))} ${
@@ -102,6 +106,10 @@ const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
     }
     if (field(error, "sharedBy") !== undefined) return { exit: "conflict", ...ofSharedName }
     if (field(error, "target") !== undefined) return {}
+    const span = spanText(field(error, "waited"))
+    const waited = span === undefined ? "" : ` after ${span}`
+    const longer = `wait longer${span === undefined ? "" : ` than ${span}`} with --wait`
+    const meant = didYouMean(String(peer), namesIn(known))
     const obstacles = field(error, "obstacles")
     if (Array.isArray(obstacles) && obstacles.length > 0) {
       return {
@@ -109,18 +117,19 @@ const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
           what: atCommandLine(what),
           sentence: atCommandLine(`. ${what[0]?.toUpperCase()}${what.slice(1)}: ${remedy}`)
         })),
-        hint: didYouMean(String(peer), namesIn(known)) ?? "run pnet doctor"
+        hint: meant ?? "run pnet doctor"
       }
     }
     return Array.isArray(known) && known.length > 0
       ? {
-        message: `no peer called ${JSON.stringify(peer)} is known; known are ${names(known)}`,
-        hint: didYouMean(String(peer), namesIn(known)) ??
-          "correct the name, or wait longer for it with --wait"
+        message: `no peer called ${JSON.stringify(peer)} is known${waited}; known are ${names(known)}`,
+        hint: meant === undefined
+          ? `see who is there with pnet peers, or ${longer}`
+          : `${meant} or see who is there with pnet peers`
       }
       : {
-        message: `no peer called ${JSON.stringify(peer)} is known, and no other peer is`,
-        hint: "start one with pnet up, or find out what is in the way with pnet doctor"
+        message: `no peer called ${JSON.stringify(peer)} is known${waited}, and no other peer is`,
+        hint: `start one with pnet up, ${longer}, or find out what is in the way with pnet doctor`
       }
   },
   UnknownFunctionError: (error) => ({

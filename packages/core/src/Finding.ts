@@ -10,6 +10,7 @@ import { quote } from "./internal/base/quote.ts"
 import * as Mismatch from "./internal/wire/mismatch.ts"
 import * as NetworkCipher from "./internal/wire/networkCipher.ts"
 import * as PublicKey from "./PublicKey.ts"
+import * as Why from "./Why.ts"
 
 /**
  * How bad a finding is. `error`: nodes cannot find or reach each other until it is mended. `warning`: some cannot, or soon.
@@ -495,7 +496,15 @@ export class PeerUnreachable extends Schema.TaggedClass<PeerUnreachable>("@pnet/
     const who = this.peer === undefined ? `the peer at ${place}` : `${quote(this.peer)} at ${place}`
     if (this.kind === "OtherNetwork") return `${who} belongs to another network`
     if (this.kind === "OtherKey") return `${who} and a node with these options cannot read each other`
-    return `${who} is ${this.peer === undefined ? "listed" : "heard"} and not reached over TCP: ${this.detail}`
+    const is = `${who} is ${this.peer === undefined ? "listed" : "heard"}`
+    switch (this.kind) {
+      case "Refused":
+        return Why.see(`${is}, and no node listens there`, "cannot-connect")
+      case "Timeout":
+        return Why.see(`${is}, and does not answer over TCP`, "cannot-connect")
+      default:
+        return `${is} and not reached over TCP: ${this.detail}`
+    }
   }
   get remedy() {
     switch (this.kind) {

@@ -329,8 +329,12 @@ describe("a listed node", () => {
       assert.include(soon.message, `${host.address}:4000, which peers lists`)
       yield* Effect.sleep("1 minute")
       assert.lengthOf(alice.said, 1)
-      assert.include(alice.said[0], `Info no node answers at ${host.address}:4000, which peers lists`)
-      assert.include(alice.said[0], "start the node")
+      // In a sentence that is read at a glance: where, that nobody is there, and what to do.
+      assert.strictEqual(
+        alice.said[0],
+        `Info no node listens at ${host.address}:4000, which peers lists; start the node there, with that serverPort, or ` +
+          "correct the address in peers; see @pnet/core/docs/why-cant-i.md#cannot-connect"
+      )
       const error = yield* failureOf(alice.node.peers.resolveOne("bob"))
       assert.include(error.message, `${host.address}:4000`)
       assert.lengthOf(yield* alice.node.peers.obstacles, 1)

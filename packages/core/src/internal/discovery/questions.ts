@@ -21,6 +21,20 @@ import type { Listed, Notes } from "./listed.ts"
 
 // A node that starts is asked before it listens; only that it goes on is worth a word of the log. Who waits for a peer meanwhile is told at once.
 const failuresSaid = 2
+
+/** That nobody answers at a place, in as few words as say how: what to do about it follows. */
+const unanswered = (listed: string, error: DialError | ConnectionClosedError | ProtocolError): string => {
+  switch (error._tag === "DialError" ? error.kind : undefined) {
+    case "Refused":
+      return `no node listens at ${listed}`
+    case "Timeout":
+      return `no node answers at ${listed}`
+    case "Unreachable":
+      return `there is no way to ${listed}`
+    default:
+      return `no node answers at ${listed}: ${error.message}`
+  }
+}
 // So often in a row a place is passed over whose node was heard otherwise since its turn came last.
 const mostPassedOver = 3
 // In milliseconds: an answer is entered within that time, and is no other sign of life.
@@ -138,7 +152,7 @@ export class Questions {
       const obstacle: Obstacle = {
         kind: "NoAnswer",
         where: text,
-        what: `no node answers at ${text}, which peers lists: ${error.message}`,
+        what: unanswered(`${text}, which peers lists`, error),
         remedy: error._tag === "DialError"
           ? Mismatch.dialRemedy(error.kind)
           : "see what listens there: it is no node, or one that is closing"

@@ -109,7 +109,7 @@ export const otherNetwork = (theirs: string, own: string, host: string): Obstacl
 export const dialRemedy = (kind: DialError["kind"]): string => {
   switch (kind) {
     case "Refused":
-      return "start the node, or correct the port in peers: give it a serverPort that is always the same"
+      return "start the node there, with that serverPort, or correct the address in peers"
     case "Timeout":
       return "see whether the node's machine is on and this one has a route to it (ip route get, tracert), and allow incoming TCP to the node's port in its machine's firewall (give it a serverPort, and allow that); on Wi-Fi, switch off client isolation"
     case "Unreachable":
