@@ -26,6 +26,21 @@ const spoken: ReadonlyArray<readonly [inPrograms: RegExp, here: string]> = [
   [/call describe to see what it takes/g, "run pnet functions to see what it takes"],
   [/the same networkId and networkKey/g, "the same --network and network key"],
   [/, or say wait: true for a node that starts without one/g, ""],
+  // Limits have no flags: what else there is to do is said, or that the bound is reached.
+  [/raise limits\.unprovedPerAddress(?: on every node)?/g, "list the nodes that are meant in --peers"],
+  [/raise limits\.unprovedPerOwnAddress(?: on every node)?/g, "end nodes there that are not needed"],
+  [
+    /raise limits\.unprovedPeers, or see who sends so many adverts/g,
+    "see who sends so many adverts, or take a --network of fewer nodes"
+  ],
+  [/raise limits\.(?:unproved|proved)Peers(?: on every node)?/g, "take a --network of fewer nodes"],
+  [/raise limits\.addressesPerName/g, "list the addresses that are meant in --peers"],
+  [/, or raise limits\.\w+/g, ""],
+  [/: limits\.offers are/g, ": as many are as may be"],
+  [/\blimits\.\w+ is reached/g, "as much is kept as may be"],
+  [/ as limits\.\w+ lets it; raise that, or /g, " as it may; "],
+  [/ as limits\.\w+ lets it\b/g, " as it may"],
+  [/ as limits\.\w+ and limits\.\w+ allow/g, " as may be"],
   [/\bin peers\b/g, "in --peers"],
   [/\bwhich peers lists\b/g, "which --peers lists"],
   [/\bpeers is empty\b/g, "--peers is empty"],

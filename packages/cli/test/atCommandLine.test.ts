@@ -1,6 +1,8 @@
 /** What the library says is said with the words of the command. Its texts are read where they are written, so that none is left out. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Finding from "@pnet/core/Finding"
 import * as NodeOptions from "@pnet/core/NodeOptions"
+import { TopicLimitError } from "@pnet/core/Topic"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -31,10 +33,26 @@ describe("what the library says", () => {
     const named = new RegExp(
       `\\b(?:${
         options.join("|")
-      })\\b|\\b(?:in|which) peers\\b(?! (?:of|that))|(?<!-)\\bpeers is\\b|\\bpeers\\.[a-z]|\\b(?:Trust|TofuTrust|AllowListTrust|NodeIdentity)\\.[a-z]|@pnet/core/docs`
+      })\\b|\\b(?:in|which) peers\\b(?! (?:of|that))|(?<!-)\\bpeers is\\b|\\blimits\\.[a-z]|\\bpeers\\.[a-z]|\\b(?:Trust|TofuTrust|AllowListTrust|NodeIdentity)\\.[a-z]|@pnet/core/docs`
     )
     assert.isAbove(texts.filter((text) => named.test(text)).length, 30)
     assert.deepStrictEqual(texts.map(atCommandLine).filter((text) => named.test(text)), [])
+  })
+
+  it("says what there is to do about a bound that has no flag", () => {
+    const said = [
+      ...(["unprovedPerAddress", "unprovedPerOwnAddress", "unprovedPeers"] as const).map((limit) =>
+        new Finding.PeersHidden({ address: "10.0.0.2", heard: 9, limit, bound: 8 }).remedy
+      ),
+      ...(["topics", "subscriptions"] as const).map((limit) => new TopicLimitError({ topic: "news", limit }).message)
+    ].map(atCommandLine)
+    assert.deepStrictEqual(said, [
+      "list the nodes that are meant in --peers",
+      "end nodes there that are not needed",
+      "take a --network of fewer nodes",
+      "nothing was published on \"news\": this node retains values on as many topics as it may; retract some",
+      "\"news\" is not subscribed to: this node has as many subscriptions as it may; share one of a pattern"
+    ])
   })
 
   it("keeps names and what was given, which stand in quotes, as they are", () => {
