@@ -5,12 +5,14 @@ import * as CommandNode from "@pnet/core/CommandNode"
 import type { NodeName } from "@pnet/core/Packet"
 import { NameConflictError, PeerUnknownError } from "@pnet/core/Peers"
 import * as PublicKey from "@pnet/core/PublicKey"
+import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
 import { Effect, Layer, Schema } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { fileURLToPath } from "node:url"
 import { failureOf } from "../src/errors.ts"
+import { offered } from "../src/node/offered.ts"
 import { desk, values } from "./harness/desk.ts"
 
 const Add = Command.make("sum", {
@@ -77,15 +79,40 @@ describe("peers", () => {
       )
     })))
 
-  it.effect("shows what they offer as far as it is granted, and says why nothing is", () =>
+  it.effect("shows what they offer as far as it is granted, and tells what is not known from nothing, and why", () =>
     inHome(Effect.fnUntraced(function*(alice) {
-      const functionsOf = ({ stdout }: { readonly stdout: string }) => values(stdout).map(({ functions }) => functions)
+      const offersOf = ({ stdout }: { readonly stdout: string }) =>
+        values(stdout).map(({ functions, roles, unsaid }) => ({ functions, roles, unsaid }))
+      const of = (unsaid: string) => ({ functions: undefined, roles: undefined, unsaid })
+      assert.deepStrictEqual(offersOf(yield* alice.run("peers", "--json")), [of("notAsked"), of("notAsked")])
       const unsaid = yield* alice.run("peers", "--offers", "--json")
-      assert.deepStrictEqual(functionsOf(unsaid), [[], []])
-      assert.match(unsaid.stderr, /trust on first use alone grants nobody: .* --open/)
+      assert.deepStrictEqual(offersOf(unsaid), [of("notGranted"), of("notGranted")])
+      assert.match(
+        unsaid.stderr,
+        /^roles and functions are shown as \?, which trust on first use alone grants nobody: .* --open/
+      )
+      assert.match((yield* alice.run("peers", "--offers")).stdout, /^NAME .* ROLES  FUNCTIONS\nbob .* \?  +\?\ncarol /)
       const open = yield* alice.run("peers", "--offers", "--json", "--open")
-      assert.include(functionsOf(open)[0], "add")
+      assert.deepInclude(offersOf(open)[1], { functions: ["add"], roles: [], unsaid: undefined })
       assert.strictEqual(open.stderr, "")
+      assert.match((yield* alice.run("peers", "--offers", "--open")).stdout, /\ncarol .* -  +add\n/)
+      // One that has not said it, as a node without sessions does not, is not one that offers nothing.
+      const { offer: _, ...silent } = (yield* (yield* Home).nodes.bob.node.peers.get("carol"))!
+      assert.deepStrictEqual(yield* offered(TofuTrust.make(), silent, true), { unsaid: "noAnswer" })
+      const top = (...words: ReadonlyArray<string>) =>
+        Effect.map(
+          alice.run("top", "--count", "1", "--json", ...words),
+          ({ stdout }) =>
+            (values(stdout)[0]!["peers"] as ReadonlyArray<Record<string, unknown>>).map((
+              { roles, topics, unsaid }
+            ) => ({
+              roles,
+              topics,
+              unsaid
+            }))[0]
+        )
+      assert.deepStrictEqual(yield* top(), { roles: undefined, topics: undefined, unsaid: "notGranted" })
+      assert.deepStrictEqual(yield* top("--open"), { roles: [], topics: [], unsaid: undefined })
     })))
 
   it.effect("says who comes and goes until it is interrupted, and leaves then", () =>
@@ -612,6 +639,19 @@ describe("a machine without a network", () => {
 })
 
 describe("up", () => {
+  it.effect("says at which port it is, be it one that was free", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      for (const given of ["4000", "0"]) {
+        const up = yield* alice.start("up", "--port", given, "--json")
+        yield* up.says("is up")
+        const port = (yield* (yield* Home).nodes.bob.node.peers.awaitPeer("alice")).endpoints[0]!.port
+        const [started] = values((yield* up.interrupt).stdout)
+        assert.deepInclude(started, { event: "started", port })
+        assert.include(started!["text"], `; port ${port}; key `)
+        if (given !== "0") assert.strictEqual(started!["port"], 4_000)
+      }
+    })).pipe(Effect.scoped))
+
   it.effect("refuses to serve everybody unless it is told so, and warns of a key that others see", () =>
     inHome(Effect.fnUntraced(function*(alice) {
       const { code, stderr, stdout } = yield* alice.run("up", "--fn", "ls=ls", "--json")

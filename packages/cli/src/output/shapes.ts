@@ -32,6 +32,12 @@ const Failed = Schema.Struct({
   detail: Schema.optionalKey(Schema.Json.annotate(note("The function's own error, as JSON.")))
 })
 
+const Unsaid = Schema.Literals(["notAsked", "noAnswer", "notGranted"]).annotate(
+  note(
+    "Why what it offers is left out: it was not asked, as without `--offers`; it has not said it in time; or this node's trust grants it none of that, so that it is not known."
+  )
+)
+
 const Peer = Schema.Struct({
   name: Name,
   key: Schema.String.annotate(note("Its public key.")),
@@ -39,8 +45,17 @@ const Peer = Schema.Struct({
   addresses: Schema.Array(Address).annotate(note("Where it may be dialled.")),
   status: Schema.Literals(["online", "suspect"]).annotate(note("`suspect`: silent, and being asked.")),
   proved: Schema.Boolean.annotate(note("Whether it has proved that it has the secret of its key.")),
-  roles: Schema.Array(Schema.String).annotate(note("Its roles, as far as they are granted.")),
-  functions: Schema.Array(Schema.String).annotate(note("Functions that it says it serves, as far as that is granted."))
+  roles: Schema.optionalKey(
+    Schema.Array(Schema.String).annotate(
+      note("Its roles, as far as they are granted; left out where that is not known.")
+    )
+  ),
+  functions: Schema.optionalKey(
+    Schema.Array(Schema.String).annotate(
+      note("Functions that it says it serves, as far as that is granted; left out where that is not known.")
+    )
+  ),
+  unsaid: Schema.optionalKey(Unsaid)
 })
 
 const Event = Schema.Struct({
@@ -53,6 +68,11 @@ const Event = Schema.Struct({
   peer: Schema.optionalKey(Name),
   fingerprint: Schema.optionalKey(Fingerprint),
   address: Schema.optionalKey(Address),
+  port: Schema.optionalKey(
+    Schema.Int.annotate(
+      note("The TCP port that this node listens on, of `started`: with `--port 0` the one that was free.")
+    )
+  ),
   reason: Schema.optionalKey(
     Schema.String.annotate(
       note(
@@ -130,8 +150,17 @@ const Watched = Schema.Struct({
   functions: Schema.optionalKey(
     Schema.Int.annotate(note("How many functions it serves; left out where it does not say."))
   ),
-  roles: Schema.Array(Schema.String).annotate(note("Its roles, as far as they are granted.")),
-  topics: Schema.Array(Schema.String).annotate(note("What it subscribes to, as far as it is granted."))
+  roles: Schema.optionalKey(
+    Schema.Array(Schema.String).annotate(
+      note("Its roles, as far as they are granted; left out where that is not known.")
+    )
+  ),
+  topics: Schema.optionalKey(
+    Schema.Array(Schema.String).annotate(
+      note("What it subscribes to, as far as it is granted; left out where that is not known.")
+    )
+  ),
+  unsaid: Schema.optionalKey(Unsaid)
 })
 
 const Calls = Schema.Struct({

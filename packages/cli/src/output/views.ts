@@ -187,8 +187,8 @@ const watched: ReadonlyArray<Column<WatchedPeer>> = [
   },
   { title: "HERE", cell: ({ hereMs }) => since(hereMs), right: true },
   { title: "FUNCTIONS", cell: ({ functions }) => functions === undefined ? "" : String(functions), right: true },
-  { title: "ROLES", cell: ({ roles }) => roles.join(","), gives: true },
-  { title: "TOPICS", cell: ({ topics }) => topics.join(","), gives: true },
+  { title: "ROLES", cell: ({ roles = [] }) => roles.join(","), gives: true },
+  { title: "TOPICS", cell: ({ topics = [] }) => topics.join(","), gives: true },
   { title: "ADDRESS", cell: ({ address }) => address ?? "", gives: true, look: (style, text) => style.dim(text) }
 ]
 
@@ -257,6 +257,10 @@ const transferLine = (transfer: Shape<"transfer">, style: Style): string => {
   ].join("\n")
 }
 
+/** What a peer offers of a kind: `-` where it is nothing, and `?` where it is not known, unless nobody asked. */
+const offeredText = (all: ReadonlyArray<string> | undefined, unsaid: Shape<"peer">["unsaid"]): string =>
+  all !== undefined ? all.join(",") || "-" : unsaid === "notAsked" ? "" : "?"
+
 /** The views by shape. */
 export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
   peer: {
@@ -273,8 +277,8 @@ export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
         cell: ({ fingerprint }) => fingerprint,
         look: (style, text) => style.dim(text)
       },
-      { title: "ROLES", cell: ({ roles }) => roles.join(","), gives: true },
-      { title: "FUNCTIONS", cell: ({ functions }) => functions.join(","), gives: true }
+      { title: "ROLES", cell: ({ roles, unsaid }) => offeredText(roles, unsaid), gives: true },
+      { title: "FUNCTIONS", cell: ({ functions, unsaid }) => offeredText(functions, unsaid), gives: true }
     ],
     none: "no peers were found; start one with pnet up, or find out what is in the way with pnet doctor"
   },

@@ -14,6 +14,7 @@ import { Told } from "../errors.ts"
 import { exits } from "../exit.ts"
 import { now } from "../node/events.ts"
 import { gather, listen } from "../node/find.ts"
+import { offered } from "../node/offered.ts"
 import { open, type Opened } from "../node/open.ts"
 import { Output } from "../output/Output.ts"
 import type { Screen } from "../output/screen.ts"
@@ -105,7 +106,7 @@ const rates = (before: Counts, after: Counts): Calls => {
 }
 
 /** Watches peers: each time it is run it asks them all, and gives what is known then. */
-const watching = Effect.fnUntraced(function*({ name, node, sealed }: Opened, every: Duration.Duration) {
+const watching = Effect.fnUntraced(function*({ name, node, sealed, trust }: Opened, every: Duration.Duration) {
   const { values } = yield* Settings
   const known = new Map<string, Watched>()
   let before = yield* count
@@ -127,12 +128,14 @@ const watching = Effect.fnUntraced(function*({ name, node, sealed }: Opened, eve
     const after = yield* count
     const calls = rates(before, after)
     before = after
-    const peers = (yield* node.peers.all).flatMap((peer): ReadonlyArray<Snapshot["peers"][number]> => {
+    const peers: Array<Snapshot["peers"][number]> = []
+    for (const peer of yield* node.peers.all) {
       const watched = known.get(peer.publicKey)
-      if (watched === undefined) return []
+      if (watched === undefined) continue
+      const { roles, topics, unsaid } = yield* offered(trust, peer, true)
       const { answers, asked, functions, last, lost, since } = watched
       const address = peer.endpoints[0]
-      return [{
+      peers.push({
         name: peer.name,
         fingerprint: PublicKey.fingerprint(peer.publicKey),
         ...(address === undefined ? {} : { address: formatEndpoint(address) }),
@@ -145,10 +148,11 @@ const watching = Effect.fnUntraced(function*({ name, node, sealed }: Opened, eve
         asked,
         lost,
         ...(functions === undefined ? {} : { functions }),
-        roles: peer.offer?.roles ?? [],
-        topics: (peer.offer?.topics ?? []).map(({ topic }) => topic)
-      }]
-    })
+        ...(roles === undefined ? {} : { roles }),
+        ...(topics === undefined ? {} : { topics }),
+        ...(unsaid === undefined || roles !== undefined && topics !== undefined ? {} : { unsaid })
+      })
+    }
     return { time: yield* now, node: name, network: values.network, sealed, peers, calls } satisfies Snapshot
   })
 })

@@ -83,13 +83,15 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof up>) {
   if (Option.isSome(input.receive)) yield* receiving(node, input.receive.value, input, say)
   const served = (yield* node.functions).filter((one) => !everyNode.has(one))
   const fingerprint = PublicKey.fingerprint(publicKey)
+  const { port } = node.endpoint
   yield* say({
     event: "started",
     peer: name,
     fingerprint,
+    port,
     text: `${name} is up on network ${values.network}${
       sealed ? ", which has a key" : ", in clear"
-    }; key ${fingerprint}${served.length === 0 ? "" : `; serves ${served.join(", ")}`}`
+    }; port ${port}; key ${fingerprint}${served.length === 0 ? "" : `; serves ${served.join(", ")}`}`
   })
   yield* Effect.addFinalizer(() => say({ event: "stopped", peer: name, fingerprint, text: `${name} leaves` }))
   yield* Stream.runForEach(
