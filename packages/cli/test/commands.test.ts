@@ -607,6 +607,15 @@ describe("a machine without a network", () => {
       const found = yield* alice.runWith(unsaid, "peers", "--json")
       assert.deepStrictEqual(values(found.stdout).map(({ name }) => name), ["other"])
       assert.match(found.stderr, /warning: there is no network now: this machine alone is reached/)
+      // So a doctor finds what a node would: nothing is wrong with this machine alone.
+      for (const words of [["doctor"], ["doctor", "other"]]) {
+        const { code, stdout } = yield* alice.runWith(unsaid, ...words, "--json")
+        const findings = values(stdout)
+        assert.strictEqual(code, 10, stdout)
+        assert.deepStrictEqual(findings.filter(({ severity }) => severity === "error"), [])
+        assert.deepInclude(findings.find(({ finding }) => finding === "NoNetwork"), { severity: "warning" })
+        assert.deepInclude(findings.find(({ finding }) => finding === "PeerFound"), { severity: "ok" })
+      }
       yield* up.interrupt
     })).pipe(Effect.scoped))
 

@@ -353,5 +353,9 @@ describe("doctor", () => {
       assert.deepInclude(values((yield* alice.run("doctor", "bob", "--json")).stdout).at(-1), {
         finding: "PeerAnswers"
       })
+      // What keeps another apart is a doubt where the peer that was asked for answers, and an error where none was.
+      const listed = ["--peers", `${alice.host.address}:9`, "--json"]
+      assert.strictEqual((yield* alice.run("doctor", ...listed)).code, 1)
+      assert.strictEqual((yield* alice.run("doctor", "bob", ...listed)).code, 10)
     })))
 })

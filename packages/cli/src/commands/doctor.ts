@@ -7,7 +7,7 @@ export const doctor = Spec.make({
   summary: "Finds out why nodes do not find each other",
   description:
     "Tests this machine, its files and its network with the settings that hold, and says of whatever is wrong what to do about it. With a peer's name it " +
-    "also tries to reach that peer, and ends with the exit code of why it cannot be reached. It may be run beside nodes that run; run it on both machines where two do not find each other.",
+    "also tries to reach that peer, and ends with the exit code of why it cannot be reached; where it answers, what else is wrong is no more than a doubt. It may be run beside nodes that run; run it on both machines where two do not find each other.",
   examples: [
     { command: "pnet doctor", description: "All of it, in some six seconds" },
     { command: "pnet doctor bob", description: "And whether bob can be reached" },

@@ -6,7 +6,6 @@ import * as CommandNode from "@pnet/core/CommandNode"
 import type { Crypto } from "@pnet/core/Crypto"
 import * as Diagnose from "@pnet/core/Diagnose"
 import type { Finding } from "@pnet/core/Finding"
-import { Network } from "@pnet/core/Network"
 import type { NodeConfig } from "@pnet/core/NodeOptions"
 import { NodeName } from "@pnet/core/Packet"
 import type { Peers } from "@pnet/core/Peers"
@@ -24,6 +23,7 @@ import type { Machine } from "../machine.ts"
 import { Output } from "../output/Output.ts"
 import { Settings } from "../settings/Settings.ts"
 import { beyond } from "./beyond.ts"
+import { bound, noNetwork } from "./bound.ts"
 import { followKeys } from "./followKeys.ts"
 import { type KeyHeldError, NodeParts, type PartError } from "./NodeParts.ts"
 import { place } from "./place.ts"
@@ -92,27 +92,6 @@ const hold = Effect.fnUntraced(function*(name: string, mayNumber: boolean): Effe
   return yield* new Problem({ exit: "conflict", what: `all names from ${name} to ${name}-${most} are in use` })
 })
 
-/**
- * Where to listen and to look. Where nobody said so and there is no network now, as on a laptop on the way, that is this machine, on which its terminals reach
- * each other all the same.
- */
-const bindOf = Effect.fnUntraced(function*({ sources, values }: Settings["Service"]) {
-  if (sources.bind.from !== "default") return values.bind
-  const network = yield* Network
-  const all = yield* Effect.orElseSucceed(network.interfaces, () => undefined)
-  // Where the system does not say, the node itself finds out what is wrong.
-  if (all === undefined || all.some(({ family, loopback }) => family === "IPv4" && !loopback)) return values.bind
-  // Where loopback is not up either, the node says so itself, and that nothing can be sent.
-  if (all.some(({ family, loopback }) => family === "IPv4" && loopback)) {
-    yield* Output.use((output) =>
-      output.warn(
-        "there is no network now: this machine alone is reached; start it again where there is one, or say --bind"
-      )
-    )
-  }
-  return "127.0.0.1"
-})
-
 /** Starts a node, until the scope closes. */
 export const open = Effect.fnUntraced(function*(options: Options = {}): Effect.fn.Return<
   Opened,
@@ -137,7 +116,8 @@ export const open = Effect.fnUntraced(function*(options: Options = {}): Effect.f
   const granting = values.open ||
     networkKeys.length > 0 && values.allowList === undefined && values.authority === undefined
   const machine = yield* beyond(yield* Layer.build(parts.machine))
-  const bindIp = yield* Effect.provideContext(bindOf(settings), machine)
+  const { alone, bindIp } = yield* Effect.provideContext(bound(settings), machine)
+  if (alone) yield* output.warn(`${noNetwork.what}; ${noNetwork.remedy}`)
   const trust = yield* Layer.build(Layer.provide(
     granting ? Trust.open(parts.trust(settings)) : parts.trust(settings),
     Layer.succeedContext(machine)

@@ -11,6 +11,7 @@ import { atCommandLine } from "../atCommandLine.ts"
 import type { doctor } from "../commands/doctor.ts"
 import { explained, failureOf, Told } from "../errors.ts"
 import { exits } from "../exit.ts"
+import { bound, noNetwork } from "../node/bound.ts"
 import { findOne } from "../node/find.ts"
 import { NodeParts } from "../node/NodeParts.ts"
 import { open } from "../node/open.ts"
@@ -128,7 +129,8 @@ const order = ["ok", "info", "warning", "error"] as const
 export const run = Effect.fnUntraced(function*({ peer }: Input<typeof doctor>) {
   const output = yield* Output
   const parts = yield* NodeParts
-  const { values } = yield* Settings
+  const settings = yield* Settings
+  const { values } = settings
   const placed = yield* place
   const all: Array<Found> = []
   const say = (finding: Found) => {
@@ -138,6 +140,11 @@ export const run = Effect.fnUntraced(function*({ peer }: Input<typeof doctor>) {
   yield* Effect.scoped(Effect.gen(function*() {
     const { found, identity, networkKeys, running } = yield* files
     yield* Effect.forEach(found, say)
+    // As a node would be: nodes of this machine reach each other without a network.
+    const { alone, bindIp } = yield* Effect.provide(bound(settings), parts.machine)
+    if (alone) {
+      yield* say({ finding: "NoNetwork", severity: "warning", message: noNetwork.what, remedy: noNetwork.remedy })
+    }
     const findings = yield* output.during(
       "listening to the network",
       Diagnose.run({
@@ -145,7 +152,8 @@ export const run = Effect.fnUntraced(function*({ peer }: Input<typeof doctor>) {
         ...(running ? {} : { name: values.name, serverPort: values.port }),
         ...(identity === undefined ? {} : { identity }),
         ...(networkKeys.length === 0 ? {} : { networkKeys }),
-        ...placed
+        ...placed,
+        bindIp
       }).pipe(Effect.provide(parts.machine))
     )
     yield* Effect.forEach(findings, (finding) => say(shapeOf(finding)))
@@ -160,6 +168,7 @@ export const run = Effect.fnUntraced(function*({ peer }: Input<typeof doctor>) {
     (worst, { severity }) => order.indexOf(severity) > order.indexOf(worst) ? severity : worst,
     "ok"
   )
-  const exit = exits[exitOf[worst]]
+  // What is wrong has not kept the peer apart that was asked for and answers.
+  const exit = exits[Option.isSome(peer) && worst === "error" ? "doubtful" : exitOf[worst]]
   if (exit.code !== exits.ok.code) return yield* new Told({ code: exit.code })
 })
