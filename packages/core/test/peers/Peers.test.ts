@@ -2061,7 +2061,7 @@ describe("Peers: a process that is frozen", () => {
         yield* pass(Duration.seconds(seconds))
         yield* alice!.process.resume
         yield* pass("30 seconds")
-        assert.deepStrictEqual(byAlice.filter((event) => event.startsWith("Lost")), [])
+        assert.deepStrictEqual(byAlice.filter((event) => /^(?:Suspected|Lost)/.test(event)), [])
         assert.deepStrictEqual((yield* alice!.node.peers.all).map((peer) => peer.name as string), ["bob", "carol"])
         // The others noticed, where it was long enough, and noticed its return.
         assert.deepStrictEqual(
