@@ -600,6 +600,39 @@ describe("who", () => {
   )
 
   test(
+    "to all is asked in a crowd till three rounds brought nobody by a newcomer that hears others of its machine ask, the last one later",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const stranger = yield* voiceOf(world, "stranger")
+      const forNobody = { slices: 1, slice: 0, salt: 1, bits: new Uint8Array(64).fill(0xff) }
+      /** When a newcomer asks of whom two rounds are answered fully and not at all, since the first. */
+      const rounds = Effect.fnUntraced(function*(name: string, asks: "nobody" | "another" | "neighbour") {
+        const one = yield* nodeThatKnows(world, name, 3)
+        yield* one.advertise
+        yield* stranger.send(stranger.who(), socketOf(world, name))
+        yield* stranger.send(stranger.packet("adv", `stranger@${stranger.host.address}:4001`), socketOf(world, name))
+        const neighbour = asks === "neighbour" ? one.host : stranger.host
+        if (asks !== "nobody") {
+          yield* world.network.inject(neighbour, {
+            from: `${neighbour.address}:7000`,
+            to: "10.0.0.255:3334",
+            payload: CrowdPackets.who(stranger.self, { host: neighbour.address, port: 4_000 }, forNobody)
+          })
+        }
+        yield* pass(5_000)
+        const times = world.of(name, "who").filter(({ from }) => !from.endsWith(":7000")).map(({ at }) => at)
+        return times.map((at) => at - times[0]!)
+      })
+      assert.strictEqual((yield* rounds("a", "nobody")).length, 2)
+      assert.strictEqual((yield* rounds("b", "another")).length, 2)
+      const times = yield* rounds("c", "neighbour")
+      assert.strictEqual(times.length, 4)
+      assert.isAtMost(times[2]!, 2 * 165)
+      assert.isAtLeast(times[3]! - times[2]!, 135 + 630)
+    })
+  )
+
+  test(
     "to all is asked in a while by a newcomer that nearly a hundred have answered, later by one of so many that start together, and at once where it is asked and has heard few others",
     Effect.gen(function*() {
       const world = yield* setUp

@@ -418,6 +418,20 @@ describe("newcomers in a crowd", () => {
   )
 
   test(
+    "on one machine know all within four seconds, though each node answers five of them in a second",
+    Effect.gen(function*() {
+      const { network, nodes, start } = yield* Crowd.open({ seed: 1, nodes: 20, loss: 0, broadcastBudget: 1 })
+      yield* Effect.sleep("10 seconds")
+      const host = yield* network.host("newcomers")
+      const names = Array.from({ length: 10 }, (_, i) => `newcomer${i}`)
+      const newcomers = yield* Effect.forEach(names, (name) => start(name, {}, host), { concurrency: "unbounded" })
+      yield* Effect.sleep("4 seconds")
+      const known = yield* Effect.forEach(newcomers, Crowd.knownTo)
+      assert.deepStrictEqual(known, newcomers.map(() => nodes.length + newcomers.length - 1))
+    })
+  )
+
+  test(
     "of which only a few are whole, and the others light, live as among whole ones",
     Effect.gen(function*() {
       const measured = yield* Crowd.measuring({

@@ -30,7 +30,8 @@ const roundEvery = 150
 const emptyRounds = 3
 // In a crowd that loses none one is enough: then the second one brought no more than this of the first. What a filter takes for known by mistake is less.
 const lossyFrom = 1 / 16
-// Of few before the last one: several that start on one machine have more answers from each node than it gives in a second.
+// Of few before the last one, and in a crowd where others of this machine ask: several that start on one machine have more answers from each node than
+// it gives in a second, so that a question may bring nobody of those that are left.
 const beforeLast = 700
 // Between the questions of a round, of which each is answered by many.
 const questionEvery = 20
@@ -46,9 +47,9 @@ const togetherFrom = 64
 const togetherWithin = 1_000
 
 /** How many rounds more that bring nobody say that there is nobody to be found, after what the others brought. */
-const roundsLeft = (brought: ReadonlyArray<number>, isInCrowd: boolean): number => {
+const roundsLeft = (brought: ReadonlyArray<number>, areAnswered: boolean): number => {
   const [first = 0, second = 0] = brought
-  const enough = isInCrowd && first > 0 && second <= first * lossyFrom ? 1 : emptyRounds
+  const enough = areAnswered && first > 0 && second <= first * lossyFrom ? 1 : emptyRounds
   return enough - (brought.length - 1 - brought.findLastIndex((one) => one > 0))
 }
 
@@ -69,6 +70,8 @@ export class Newcomer {
   readonly #came = Latch.makeUnsafe(false)
   readonly #asked = Latch.makeUnsafe(false)
   #isInCrowd = false
+  /** Others on this machine ask, too, and each node answers few of it in a second. */
+  #isShared = false
   /** How many told this node of themselves that it had not heard of; and had when the last interface came. */
   #told = 0
   #toldBefore = 0
@@ -97,8 +100,14 @@ export class Newcomer {
     this.#told++
   }
 
-  /** A newcomer asks all; whether there is room for another one that does. */
-  heardQuestion(): boolean {
+  /** A newcomer asks all, perhaps one of this machine. */
+  heardQuestion(isLocal: boolean): void {
+    if (isLocal) this.#isShared = true
+    this.#hasRoom()
+  }
+
+  /** Whether there is room for another one that asks all. */
+  #hasRoom(): boolean {
     return this.#questions.take(Deadline.nowUnsafe(this.#clock))
   }
 
@@ -117,7 +126,7 @@ export class Newcomer {
       let waited = 0
       let brought: Array<number> = []
       for (let asked = 0; asked < rounds;) {
-        if (!this.heardQuestion() && waited++ < waits) {
+        if (!this.#hasRoom() && waited++ < waits) {
           yield* jittered(waitEvery)
           continue
         }
@@ -126,9 +135,10 @@ export class Newcomer {
         yield* this.#ask
         yield* jittered(roundEvery)
         brought.push(this.#told - before)
-        const left = roundsLeft(brought, this.#isInCrowd)
+        const left = roundsLeft(brought, this.#isInCrowd && !this.#isShared)
         if (left > 0) {
-          if (left === 1 && !this.#isInCrowd) yield* Effect.raceFirst(jittered(beforeLast), this.#asked.await)
+          if (left === 1 && this.#isShared) yield* jittered(beforeLast)
+          else if (left === 1 && !this.#isInCrowd) yield* Effect.raceFirst(jittered(beforeLast), this.#asked.await)
           continue
         }
         if (this.#isInCrowd) return
@@ -168,9 +178,9 @@ export class Newcomer {
       const salt = Math.floor((yield* Random.next) * 2 ** 32)
       const requests = CrowdPackets.requests(crowd.known?.keys() ?? [], crowd.size, salt)
       for (const [i, request] of requests.entries()) {
+        if (i > 0) yield* Effect.sleep(questionEvery)
         const { port } = telling
         if (port === undefined) return
-        if (i > 0) yield* Effect.sleep(questionEvery)
         yield* sockets.tell((one) => CrowdPackets.who(self, { host: one.address, port }, request))
       }
     })

@@ -214,6 +214,11 @@ const newcomer = of("crowd", "packages/core/src/internal/discovery/newcomer.ts",
     `if (false) yield`,
     "of newcomers on one machine some have no answer, since each node gives five in a second"
   ],
+  "asks-last-waits": [
+    `if (i > 0) yield* Effect.sleep(questionEvery)`,
+    `yield* Effect.sleep(questionEvery)`,
+    "a question that is the only one of its round waits as between two"
+  ],
   "asks-later": [
     `        if (!this.#isInCrowd) return
         brought = []`,
@@ -224,6 +229,21 @@ const newcomer = of("crowd", "packages/core/src/internal/discovery/newcomer.ts",
     `!self.cipher.encrypted || `,
     `true || `,
     "who is started anew within a second asks in vain on a network with a key, and then no more"
+  ],
+  "asks-shared": [
+    `this.#isInCrowd && !this.#isShared`,
+    `this.#isInCrowd`,
+    "of many that start on one machine in a crowd each stops in the second in which nobody answers that machine any more"
+  ],
+  "asks-shared-by-all": [
+    `if (isLocal) this.#isShared = true`,
+    `this.#isShared = true`,
+    "a newcomer of a crowd asks on in vain since others somewhere else ask"
+  ],
+  "asks-shared-later": [
+    `if (left === 1 && this.#isShared) yield`,
+    `if (false) yield`,
+    "of many that start on one machine in a crowd each asks thrice in the second in which nobody answers that machine any more"
   ],
   "asks-together": [
     `this.#others > togetherFrom`,
