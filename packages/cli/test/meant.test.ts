@@ -98,6 +98,8 @@ describe("what was meant", () => {
       assert.match(yield* hint(3, "call", "bob", "helo", "x"), /did you mean "hello"\? or run: pnet functions bob/)
       // Those that every node has, and does not list, are meant as well.
       assert.match(yield* hint(3, "call", "bob", "get_funsc"), /did you mean "get_funcs"\? or run: pnet functions bob/)
+      // Of them there is no description, and what is asked for is to be something that is answered.
+      assert.notInclude(yield* hint(3, "functions", "bob", "get_funsc"), "did you mean")
       assert.match(yield* hint(3, "functions", "bob", "helo"), /did you mean "hello"\?/)
       assert.match(yield* hint(2, "config", "nmae"), /did you mean "name"\?/)
       alice.files.set(path, "{\"netwrok\":\"x\"}")

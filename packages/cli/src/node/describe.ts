@@ -32,11 +32,15 @@ export const describe = Effect.fnUntraced(
   }
 )
 
-/** What is said of functions that a peer has not: those that may have been meant, of all that it says it has. */
+/**
+ * What is said of functions that a peer has not: those that may have been meant, of all that it says it has. Where one was to be called those are meant as well that every node has, and
+ * says nothing of.
+ */
 export const noFunction = Effect.fnUntraced(
-  function*(node: CommandNodeService, peer: string, ...names: ReadonlyArray<string>) {
+  function*(node: CommandNodeService, peer: string, names: ReadonlyArray<string>, forWhat: "call" | "description") {
     const all = yield* Effect.orElseSucceed(describe(node, peer), () => [])
-    const meant = names.flatMap((name) => didYouMean(name, [...all.map((one) => one.name), ...everyNode]) ?? [])
+    const there = [...all.map((one) => one.name), ...(forWhat === "call" ? everyNode : [])]
+    const meant = names.flatMap((name) => didYouMean(name, there) ?? [])
     return new Problem({
       exit: "notFound",
       tag: "UnknownFunctionError",

@@ -60,7 +60,7 @@ const callWith = ({ input, node }: Calling, peer: string, given: Given) => {
     ...given.args,
     ...(hasNamed(given) ? [Command.kwargs(given.kwargs)] : [])
   ).pipe(
-    Effect.catchTag("UnknownFunctionError", () => Effect.flip(noFunction(node, peer, input.function)))
+    Effect.catchTag("UnknownFunctionError", () => Effect.flip(noFunction(node, peer, [input.function], "call")))
   )
 }
 

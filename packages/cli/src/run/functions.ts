@@ -40,7 +40,7 @@ export const run = Effect.fnUntraced(function*({ names, peer }: Input<typeof fun
   const found = yield* output.during(`asking ${peer}`, describe(node, peer, ...names))
   const missing = names.filter((name) => !found.some((one) => one.name === name))
   if (missing.length > 0) {
-    return yield* Effect.fail(yield* noFunction(node, peer, ...missing))
+    return yield* Effect.fail(yield* noFunction(node, peer, missing, "description"))
   }
   const shapes = found.map((one) => shapeOf(peer, one))
   yield* names.length === 1 ? output.value("function", shapes[0]!) : output.rows("function", shapes)

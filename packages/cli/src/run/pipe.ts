@@ -19,7 +19,7 @@ import { pairs, stdin } from "../words.ts"
 /** Why a peer has no function of that name over bytes: it may have one that is called. */
 const unknown = Effect.fnUntraced(function*(node: CommandNodeService, peer: string, name: string) {
   const all = yield* Effect.orElseSucceed(describe(node, peer, name), () => [])
-  if (!all.some((one) => one.name === name)) return yield* noFunction(node, peer, name)
+  if (!all.some((one) => one.name === name)) return yield* noFunction(node, peer, [name], "description")
   return new Problem({
     exit: "notFound",
     tag: "UnknownFunctionError",

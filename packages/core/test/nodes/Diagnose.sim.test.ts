@@ -348,6 +348,16 @@ describe("what is wrong between machines", () => {
       assert.deepStrictEqual(of("PeerFound").map(({ peer, via }) => `${peer} ${via}`), ["carol static"])
       const kinds = of("PeerUnreachable").map(({ kind, peer }) => `${peer ?? ""} ${kind}`)
       assert.deepStrictEqual(kinds, [" Refused", " Timeout", "bob NoAnswer"])
+      // Where it is once, and what is there; what to do follows.
+      const see = "; see @pnet/core/docs/why-cant-i.md#cannot-connect"
+      assert.deepStrictEqual(of("PeerUnreachable").slice(0, 2).map(({ message }) => message), [
+        `the peer at ${listed[1]} is listed, and no node listens there${see}`,
+        `the peer at 192.168.99.1:4000 is listed, and does not answer over TCP${see}`
+      ])
+      assert.strictEqual(
+        of("PeerUnreachable")[0]?.remedy,
+        "start the node there, with that serverPort, or correct the address in peers"
+      )
       assert.strictEqual(worst, "error")
     })
   )
