@@ -28,7 +28,8 @@ const rounds = 12
 const roundEvery = 150
 // Before that it stops when so many rounds in a row brought nobody: of each that is left packets may have been lost.
 const emptyRounds = 3
-// In a crowd that loses none one is enough: then the second one brought no more than this of the first. What a filter takes for known by mistake is less.
+// In a crowd that loses none one is enough: then the second one brought no more than this of the first, which brought that many at least. What a filter
+// takes for known by mistake is less. A few may be what others left over, who had each node answer until it had no answer left in that second.
 const lossyFrom = 1 / 16
 // Of few before the last one, and in a crowd where others of this machine ask: several that start on one machine have more answers from each node than
 // it gives in a second, so that a question may bring nobody of those that are left.
@@ -47,9 +48,9 @@ const togetherFrom = 64
 const togetherWithin = 1_000
 
 /** How many rounds more that bring nobody say that there is nobody to be found, after what the others brought. */
-const roundsLeft = (brought: ReadonlyArray<number>, areAnswered: boolean): number => {
+const roundsLeft = (brought: ReadonlyArray<number>, isAnswered: boolean): number => {
   const [first = 0, second = 0] = brought
-  const enough = areAnswered && first > 0 && second <= first * lossyFrom ? 1 : emptyRounds
+  const enough = isAnswered && second <= first * lossyFrom ? 1 : emptyRounds
   return enough - (brought.length - 1 - brought.findLastIndex((one) => one > 0))
 }
 
@@ -135,10 +136,14 @@ export class Newcomer {
         yield* this.#ask
         yield* jittered(roundEvery)
         brought.push(this.#told - before)
-        const left = roundsLeft(brought, this.#isInCrowd && !this.#isShared)
+        const isAnswered = this.#isInCrowd && !this.#isShared && brought[0]! * lossyFrom >= 1
+        const left = roundsLeft(brought, isAnswered)
         if (left > 0) {
-          if (left === 1 && this.#isShared) yield* jittered(beforeLast)
-          else if (left === 1 && !this.#isInCrowd) yield* Effect.raceFirst(jittered(beforeLast), this.#asked.await)
+          if (left === 1 && !isAnswered) {
+            yield* this.#isInCrowd || this.#isShared
+              ? jittered(beforeLast)
+              : Effect.raceFirst(jittered(beforeLast), this.#asked.await)
+          }
           continue
         }
         if (this.#isInCrowd) return

@@ -210,8 +210,8 @@ const newcomer = of("crowd", "packages/core/src/internal/discovery/newcomer.ts",
     "who is asked while it waits for its last question waits on, in a crowd"
   ],
   "asks-last-later": [
-    `if (left === 1 && !this.#isInCrowd) yield`,
-    `if (false) yield`,
+    `if (left === 1 && !isAnswered) {`,
+    `if (false) {`,
     "of newcomers on one machine some have no answer, since each node gives five in a second"
   ],
   "asks-last-waits": [
@@ -231,8 +231,8 @@ const newcomer = of("crowd", "packages/core/src/internal/discovery/newcomer.ts",
     "who is started anew within a second asks in vain on a network with a key, and then no more"
   ],
   "asks-shared": [
-    `this.#isInCrowd && !this.#isShared`,
-    `this.#isInCrowd`,
+    `this.#isInCrowd && !this.#isShared &&`,
+    `this.#isInCrowd &&`,
     "of many that start on one machine in a crowd each stops in the second in which nobody answers that machine any more"
   ],
   "asks-shared-by-all": [
@@ -240,9 +240,16 @@ const newcomer = of("crowd", "packages/core/src/internal/discovery/newcomer.ts",
     `this.#isShared = true`,
     "a newcomer of a crowd asks on in vain since others somewhere else ask"
   ],
+  "asks-outspent": [
+    ` && brought[0]! * lossyFrom >= 1`,
+    ``,
+    "a newcomer of a crowd whose answers of a second a liar has spent stops within it"
+  ],
   "asks-shared-later": [
-    `if (left === 1 && this.#isShared) yield`,
-    `if (false) yield`,
+    `this.#isInCrowd || this.#isShared
+              ? jittered(beforeLast)`,
+    `this.#isInCrowd || this.#isShared
+              ? Effect.void`,
     "of many that start on one machine in a crowd each asks thrice in the second in which nobody answers that machine any more"
   ],
   "asks-together": [
