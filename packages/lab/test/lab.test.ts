@@ -1,6 +1,6 @@
 /** The command: each of its parts has a help, does a little work, and refuses what it cannot do. */
 import { NodeServices } from "@effect/platform-node"
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Cause, Console, Effect, Exit, Fiber, FileSystem } from "effect"
 import { Command } from "effect/cli"
 import { TestClock } from "effect/testing"
@@ -10,11 +10,16 @@ import { freeAdvertisePort } from "../src/harness/ports.ts"
 import { Found } from "../src/harness/seeds.ts"
 import * as Seeds from "../src/harness/seeds.ts"
 import { lab } from "../src/lab.ts"
+import * as Programs from "../src/processes/programs.ts"
 import * as Jobs from "../src/swarm/jobs.ts"
 import * as Seed from "../src/swarm/seed.ts"
 import { begin } from "../src/swarm/sofar.ts"
 import { makeSums } from "../src/swarm/sums.ts"
 import * as Yesterday from "../src/yesterday/yesterday.ts"
+
+// The processes of swarms: what they are asked takes less than to load them from their sources.
+process.env["PNET_LAB_JOB"] = Programs.file(new URL("../src/swarm/job.ts", import.meta.url))
+afterAll(() => void delete process.env["PNET_LAB_JOB"])
 
 /** What a command printed, and how it ended. */
 const ran = (effect: Effect.Effect<void, unknown, any>) =>

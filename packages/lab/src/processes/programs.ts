@@ -156,6 +156,7 @@ const together = [
   ...["attacker", "commandNode"].map((name) => `lab/src/processes/${name}`),
   "lab/src/crowd/hostNode",
   "lab/src/services/server",
+  "lab/src/swarm/job",
   "lab/src/web/server",
   "bench/src/main",
   "bench/src/harness/worker",
