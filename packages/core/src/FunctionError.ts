@@ -131,7 +131,7 @@ export class NotAllowedError extends Schema.TaggedError<NotAllowedError>("@pnet/
 }
 
 /**
- * The function does not take these arguments; it was not run.
+ * The function does not take these arguments, or the rpc no such payload; it was not run.
  *
  * @category errors
  * @since 0.1.0
@@ -140,18 +140,19 @@ export class InvalidArgumentsError
   extends Schema.TaggedError<InvalidArgumentsError>("@pnet/core/FunctionError/InvalidArgumentsError")(
     "InvalidArgumentsError",
     {
-      peer: NodeName,
+      /** Whom it was for; left out where that is a service, and no peer of it was chosen yet. */
+      peer: Schema.optionalKey(NodeName),
       function: Schema.String,
-      /** What Schema says of them, with the path to what is wrong. */
+      /** What Schema says of them, with the path to what is wrong, and never what is there. */
       issue: Schema.String
     }
   )
 {
   override get message() {
     return Why.see(
-      `${quote(this.function)} at ${quote(this.peer)} does not take these arguments: ${
-        quote(this.issue)
-      }; call describe to see what it takes`,
+      `${quote(this.function)}${
+        this.peer === undefined ? "" : ` at ${quote(this.peer)}`
+      } does not take these arguments: ${quote(this.issue)}; call describe to see what it takes`,
       "invalid-arguments"
     )
   }

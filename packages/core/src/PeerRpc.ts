@@ -48,6 +48,7 @@ import type {
   ContractError,
   DeadlineError,
   DuplicateFunctionError,
+  InvalidArgumentsError,
   NodeClosedError,
   NotAllowedError,
   RemoteDefectError,
@@ -68,6 +69,7 @@ import type * as Sessions from "./Sessions.ts"
  * - `PeerUnknownError`, `NameConflictError`: nothing was sent, since it is not clear to whom
  * - `PeerLostError`: the peer is gone; `mayHaveRun` says whether it may have run the call. The next call works when it is back
  * - `UnknownFunctionError`, `NotAllowedError`, `CallTooLargeError`: the peer did not run it, or its answer is larger than may be sent
+ * - `InvalidArgumentsError`: the payload is none by its Schema; it was not sent
  * - `DeadlineError`: its time was up
  * - `NodeClosedError`: this node is closed
  * - `ContractError`: the two sides have different versions of the group, and could not understand each other
@@ -87,6 +89,7 @@ export type RpcError =
   | ContractError
   | UnknownFunctionError
   | NotAllowedError
+  | InvalidArgumentsError
   | CallTooLargeError
   | RemoteDefectError
 

@@ -32,6 +32,8 @@ import {
   Queue,
   Random,
   Schema,
+  SchemaGetter,
+  SchemaIssue,
   Scope,
   Stream,
   Tracer
@@ -158,6 +160,35 @@ class Basics extends RpcGroup.make(
     stream: true
   })
 ) {}
+
+/** A text that is never written. */
+const Untold = Schema.String.pipe(Schema.decodeTo(Schema.String, {
+  decode: SchemaGetter.passthrough(),
+  encode: SchemaGetter.fail(() => new SchemaIssue.InvalidValue({ message: "keys are not told" }))
+}))
+
+class Checked extends RpcGroup.make(
+  Rpc.make("double", { payload: { n: Schema.Int }, success: Schema.Int }),
+  Rpc.make("long", { payload: { text: Schema.String.check(Schema.isMinLength(40)) } }),
+  Rpc.make("longs", {
+    payload: { text: Schema.String.check(Schema.isMinLength(40)) },
+    success: Schema.Int,
+    stream: true
+  }),
+  Rpc.make("unwritten", { payload: { key: Untold } }),
+  Rpc.make("filled", {
+    payload: { n: Schema.Int.pipe(Schema.withConstructorDefault(Effect.succeed(7))) },
+    success: Schema.Int
+  })
+) {}
+
+const checked = Checked.toLayer({
+  double: ({ n }) => Effect.succeed(2 * n),
+  long: () => Effect.void,
+  longs: () => Stream.empty,
+  unwritten: () => Effect.void,
+  filled: ({ n }) => Effect.succeed(n)
+})
 
 interface Seen {
   interrupted: number
@@ -333,6 +364,50 @@ for (const form of forms) {
         assert.notInclude(JSON.stringify(error) + error.message, "secret")
         assert.isUndefined(other.pollUnsafe())
         assert.strictEqual(yield* client.hello({ name: "x" }), "Hello, x")
+      })))
+
+    it.effect("with a payload that is none by its Schema fail with what is wrong with it, whoever is there, and nothing of what it is", () =>
+      quietly(Effect.gen(function*() {
+        const network = yield* SimNetwork.make()
+        const { alice } = yield* two(network, serving(Checked, checked))
+        const wrong = (rpc: string, peer: string | undefined, issue: string) => <A>(call: Effect.Effect<A, unknown>) =>
+          Effect.map(errorOf(call), (error) => {
+            const { _tag, function: named, issue: said, message, peer: whom } =
+              error as FunctionError.InvalidArgumentsError
+            assert.deepStrictEqual([_tag, named, whom, said], ["InvalidArgumentsError", rpc, peer, issue])
+            assert.include(message, `${JSON.stringify(rpc)}${peer === undefined ? "" : ` at "${peer}"`} does not take`)
+            assert.notInclude(JSON.stringify(error) + message, "secret")
+          })
+        const short = "payload: Expected a value with a length of at least 40\n  at [\"text\"]"
+        const int = "payload: Expected an integer\n  at [\"n\"]"
+        for (const [to, options] of [["bob", {}], ["bob", { timeout: "1 second" }], ["nobody", {}]] as const) {
+          const client = yield* clientOf(alice, Checked, to, options)
+          yield* client.double({ n: 1.5 }).pipe(wrong("double", to, int))
+          yield* client.double({ n: "secret" as never }).pipe(
+            wrong("double", to, "payload: Expected number\n  at [\"n\"]")
+          )
+          yield* client.long({ text: "secret" }).pipe(wrong("long", to, short))
+          yield* Stream.runDrain(client.longs({ text: "secret" })).pipe(wrong("longs", to, short))
+          yield* Effect.scoped(Effect.flatMap(client.longs({ text: "secret" }, { asQueue: true }), Queue.take)).pipe(
+            wrong("longs", to, short)
+          )
+          if (to === "bob") {
+            yield* client.unwritten({ key: "secret" }).pipe(
+              wrong("unwritten", to, "payload: keys are not told\n  at [\"key\"]")
+            )
+            assert.strictEqual(yield* client.double({ n: 3 }), 6)
+            assert.strictEqual(yield* client.filled({}), 7)
+          }
+        }
+        const service = yield* Effect.provideContext(PeerRpc.service(Checked), alice.context as Context.Context<any>)
+        yield* service.double({ n: 1.5 }).pipe(wrong("double", undefined, int))
+        yield* Stream.runDrain(service.longs({ text: "secret" })).pipe(wrong("longs", undefined, short))
+        const all = yield* Effect.provideContext(
+          PeerRpc.clientAll(Checked, ["bob"]),
+          alice.context as Context.Context<any>
+        )
+        const { bob } = yield* all.double({ n: 1.5 })
+        yield* bob!.pipe(wrong("double", "bob", int))
       })))
 
     it.effect("of names that the peer does not serve fail with UnknownFunctionError", () =>

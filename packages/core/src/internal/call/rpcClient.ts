@@ -22,6 +22,7 @@ import { Known } from "./rpcClientKnown.ts"
 import { streaming } from "./rpcClientStream.ts"
 import { Unary } from "./rpcClientUnary.ts"
 import * as Codec from "./rpcCodec.ts"
+import * as Payload from "./rpcPayload.ts"
 import * as Wire from "./rpcWire.ts"
 
 export type { RpcError } from "./rpcClientCall.ts"
@@ -42,6 +43,13 @@ const To: Context.Reference<string | undefined> = Context.Reference("@pnet/core/
 /** The context of a call that is for this peer. */
 export const addressed = (peer: string, context: Context.Context<never> = Context.empty()): Context.Context<never> =>
   Context.add(context, To, peer)
+
+interface ToOptions {
+  readonly context?: Context.Context<never> | undefined
+}
+
+const toOf = (options: ToOptions | undefined): string | undefined =>
+  Context.get(options?.context ?? Context.empty(), To)
 
 export const clientOf = (
   options: Options,
@@ -80,8 +88,8 @@ const directly = (
     const wire = Wire.wireOf(rpc, codec)
     if (wire.isStream || hasMiddleware(rpc, context)) continue
     const otherwise = (client as Record<string, Make>)[rpc._tag]!
-    const value: Make = (payload, options?: CallOptions & { readonly context?: Context.Context<never> }) =>
-      direct.calling(wire, only ?? Context.get(options?.context ?? Context.empty(), To)!, payload, options, otherwise)
+    const value: Make = (payload, options?: CallOptions & ToOptions) =>
+      direct.calling(wire, only ?? toOf(options)!, payload, options, otherwise)
     Object.defineProperty(client, rpc._tag, { value, enumerable: true, configurable: true, writable: true })
   }
 }
@@ -105,7 +113,7 @@ export const make = <Rpcs extends Rpc.Any>(
     )
     let lastRequest = 0
 
-    const made = yield* RpcClient.makeNoSerialization<Rpcs, RpcError>(group, {
+    const made = yield* RpcClient.makeNoSerialization<Rpcs, RpcError>(Payload.forMade(group), {
       supportsAck: false,
       generateRequestId: () => RequestId(++lastRequest),
       spanPrefix: options.spanPrefix,
@@ -126,6 +134,7 @@ export const make = <Rpcs extends Rpc.Any>(
       }
     })
 
+    Payload.making(group, made.client, (options?: ToOptions) => only ?? toOf(options))
     if (client.timeout === Infinity) {
       const direct = new Direct(client)
       yield* Effect.addFinalizer(() => direct.close)

@@ -10,6 +10,7 @@ import {
   CallTooLargeError,
   ContractError,
   DeadlineError,
+  type InvalidArgumentsError,
   type NodeClosedError,
   NotAllowedError,
   RemoteDefectError,
@@ -47,6 +48,7 @@ export type RpcError =
   | ContractError
   | UnknownFunctionError
   | NotAllowedError
+  | InvalidArgumentsError
   | CallTooLargeError
   | RemoteDefectError
 

@@ -22,6 +22,7 @@ import type { Answer } from "./rpcClientAnswer.ts"
 import { Call, type Client, type RpcError, tagOf } from "./rpcClientCall.ts"
 import { openOptions, requestOf } from "./rpcClientRequest.ts"
 import { Pending, rest, valueOf } from "./rpcClientUnary.ts"
+import { Invalid, madeOf } from "./rpcPayload.ts"
 import * as Wire from "./rpcWire.ts"
 
 /** What is said beside the payload, as in Effect's client. */
@@ -115,7 +116,8 @@ export class Direct {
     const peer = this.#knownNow(to)
     if (peer === undefined) return undefined
     const { rpc } = wire
-    const value: unknown = (rpc.payloadSchema as unknown as { make(input: unknown): unknown }).make(payload)
+    const value = madeOf(rpc, payload)
+    if (value instanceof Invalid) return undefined
     const encoded = Wire.valueOf(wire.encodePayload(value))
     const way = client.known.way(peer, rpc._tag, true)
     if (encoded === undefined || Exit.isFailure(encoded) || way?.json === true) return undefined

@@ -16,6 +16,7 @@ import { isRefused, refusedRetries } from "../session/refused.ts"
 import { isObject } from "../wire/json.ts"
 import { compatible } from "./contractCompatible.ts"
 import type { Call, Client, RpcError } from "./rpcClientCall.ts"
+import { invalid } from "./rpcPayload.ts"
 import * as Wire from "./rpcWire.ts"
 
 export type OpenOptions = Sessions.OpenOptions & { readonly limit: number }
@@ -133,6 +134,10 @@ const patiently = <A>(
   })
 }
 
+/** The payload as it travels: one that its Schema makes it may not encode. */
+const encoded = ({ message, name, wire }: Call, peer: Peer): Effect.Effect<Uint8Array, RpcError> =>
+  Effect.mapError(wire.encodePayload(message.payload), (error) => invalid(name, peer.name, error))
+
 /** Calls with the peer and the time that is left. */
 export const begin = <A>(
   call: Call,
@@ -144,7 +149,7 @@ export const begin = <A>(
     const begun = client.timeout === Infinity ? 0 : nowUnsafe(client.clock)
     const once = Effect.flatMap(resolve(call), (peer) => {
       call.use(client.known.way(peer, call.name, call.untried))
-      return Effect.flatMap(Effect.orDie(call.wire.encodePayload(call.message.payload)), (payload) => {
+      return Effect.flatMap(encoded(call, peer), (payload) => {
         const millis = millisOf(client, inherited, begun)
         const parts = requestOf(call, payload)
         return parts === undefined

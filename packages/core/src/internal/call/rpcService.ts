@@ -30,6 +30,7 @@ import { Call, type Client, type RpcError, tagOf } from "./rpcClientCall.ts"
 import { streamed } from "./rpcClientStream.ts"
 import { attempted, rest } from "./rpcClientUnary.ts"
 import * as Codec from "./rpcCodec.ts"
+import * as Payload from "./rpcPayload.ts"
 import { Attempts } from "./rpcServiceUnary.ts"
 import * as Wire from "./rpcWire.ts"
 
@@ -285,7 +286,7 @@ export const make = <Rpcs extends Rpc.Any>(
     yield* Effect.addFinalizer(() => calls.attempts.close)
     let lastRequest = 0
 
-    const made = yield* RpcClient.makeNoSerialization<Rpcs, ServiceError>(group, {
+    const made = yield* RpcClient.makeNoSerialization<Rpcs, ServiceError>(Payload.forMade(group), {
       supportsAck: false,
       generateRequestId: () => RequestId(++lastRequest),
       spanPrefix: options.spanPrefix,
@@ -296,5 +297,6 @@ export const make = <Rpcs extends Rpc.Any>(
         return message._tag === "Interrupt" ? calls.attempts.interrupt(Number(message.requestId)) : Effect.void
       }
     })
+    Payload.making(group, made.client, () => undefined)
     return made.client as RpcClient.RpcClient<Rpcs, ServiceError>
   }) as Effect.Effect<RpcClient.RpcClient<Rpcs, ServiceError>, never, any>
