@@ -645,4 +645,6 @@ export class Peers extends Context.Service<Peers, {
     publicKey: PublicKey.PublicKey,
     known: { readonly claimed: Offer; readonly offer: Offer } | undefined
   ) => void
+  /** What a peer says that it offers, whether that counts or not, where it is known: for what tells why it does not. */
+  readonly claimedUnsafe: (publicKey: PublicKey.PublicKey) => Offer | undefined
 }>()("@pnet/core/Peers") {}

@@ -132,16 +132,19 @@ export const bytes = (name: string, options?: Options<Uint8Array>): Topic<Uint8A
 // --- publishing ------------------------------------------------------------------------------------------------------------------
 
 /**
- * Whom a publication waits for: subscriptions that are to lose nothing, and groups. What they have no room for is waited for so long, and then nothing was
- * published to anybody: `TopicFullError`. Nobody else is waited for.
+ * Whom a publication waits for: subscriptions that are to lose nothing, and groups. What they have no room for is waited for so long, and so are those that
+ * are named and do not subscribe yet; then nothing was published to anybody: `TopicFullError`. Nobody else is waited for.
  *
  * @category models
  * @since 0.2.0
  */
 export interface Wait {
-  /** Subscriptions of the mode `lossless` at these peers, and those of this node: `"*"` for all of them. Default: none. */
+  /**
+   * Subscriptions of the mode `lossless` at these peers, and those of this node: `"*"` for all that there are, which may be none. Who is named has to subscribe,
+   * in whatever mode, and not as one of a group. Default: none.
+   */
   readonly for?: "*" | string | ReadonlyArray<string> | undefined
-  /** Groups, by their names, `"*"` for all of them. Default: all where `for` is `"*"`, and none otherwise. */
+  /** Groups, by their names, which have to be there, `"*"` for all that there are. Default: all where `for` is `"*"`, and none otherwise. */
   readonly groups?: "*" | string | ReadonlyArray<string> | undefined
   readonly within: Duration.Input
 }
@@ -377,8 +380,20 @@ export class Table<out A> implements Iterable<Row<A>> {
 
 // --- errors ----------------------------------------------------------------------------------------------------------------------
 
+/** Names that a message has. */
+const namesTold = 8
+
+const whyAbsent = {
+  Unknown: "is no peer that is known",
+  NotSubscribed: "does not subscribe to it",
+  NotGranted: "subscribes to it, which this node does not grant",
+  OtherContract: "subscribes to it by another contract",
+  InGroup: "subscribes to it as one of a group alone: wait for the group",
+  LeftOut: "subscribes to it and gets nothing of it, as the log says"
+} as const
+
 /**
- * Nothing was published, to nobody: some of those that are waited for have no room.
+ * Nothing was published, to nobody: some of those that are waited for have no room, or are not there.
  *
  * @category errors
  * @since 0.2.0
@@ -388,15 +403,38 @@ export class TopicFullError extends Schema.TaggedError<TopicFullError>("@pnet/co
   {
     topic: Schema.String,
     /** Peers, and groups, that have no room for more, by their names. */
-    waitedFor: Schema.Array(Schema.String)
+    waitedFor: Schema.Array(Schema.String),
+    /** Those that were named to be waited for, and did not subscribe in that time so that it counts. */
+    absent: Schema.Array(Schema.Struct({
+      name: Schema.String,
+      what: Schema.Literals(["peer", "group"]),
+      /**
+       * - `Unknown`: there is no peer of that name
+       * - `NotSubscribed`: it does not say that it subscribes to the topic; of a group, nobody says so
+       * - `NotGranted`: it says so, and the trust policy, or `allow`, does not let it
+       * - `OtherContract`: it subscribes by another contract than the topic is published by
+       * - `InGroup`: the peer subscribes as one of a group alone, which is what can be waited for
+       * - `LeftOut`: it gets nothing, since it does not let this node publish to it, or there are too many groups: the log says so
+       */
+      why: Schema.Literals(["Unknown", "NotSubscribed", "NotGranted", "OtherContract", "InGroup", "LeftOut"])
+    }))
   }
 ) {
   override get message() {
-    const names = this.waitedFor.slice(0, 8).map((name) => quote(name)).join(", ")
+    const { absent, waitedFor } = this
+    const full = waitedFor.length === 0 ? [] : [
+      `${waitedFor.slice(0, namesTold).map((name) => quote(name)).join(", ")} ${
+        waitedFor.length === 1 ? "has" : "have"
+      } as much of it as may wait there`
+    ]
+    const away = absent.slice(0, namesTold).map(({ name, what, why }) =>
+      `${what === "group" ? "the group " : ""}${quote(name)} ${whyAbsent[why]}`
+    )
+    const remedy = absent.length === 0
+      ? "wait longer, publish without waiting, or let more of them work"
+      : `name those who subscribe, or "*" for all of them, or wait longer`
     return Why.see(
-      `nothing was published on ${quote(this.topic)}: ${names} ${
-        this.waitedFor.length === 1 ? "has" : "have"
-      } as much of it as may wait there; wait longer, publish without waiting, or let more of them work`,
+      `nothing was published on ${quote(this.topic)}: ${[...full, ...away].join(", ")}; ${remedy}`,
       "topic-full"
     )
   }

@@ -61,7 +61,8 @@ const values: Members = {
   sharedBy: [one, other],
   target: { found: 0, atLeast: 1, notGranted: ["carol"], draining: ["carol"], suspect: ["carol"], asks: false },
   differences: ["payload: number here, string at the peer"],
-  waitedFor: ["bob"]
+  waitedFor: ["bob"],
+  absent: []
 }
 
 const valueOf = (name: string, field: unknown): unknown => {

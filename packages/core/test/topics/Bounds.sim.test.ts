@@ -162,12 +162,12 @@ describe("bounds of topics", () => {
       yield* Effect.sleep("1 second")
       for (let i = 0; i < 2; i++) yield* alice.node.publish("mail", i)
       for (
-        const wait of [{ groups: "mailers" }, { for: "*" }, { for: ["bob"], groups: ["others", "mailers"] }] as const
+        const wait of [{ groups: "mailers" }, { for: "*" }, { for: ["bob"], groups: ["mailers"] }] as const
       ) {
         const error = yield* failureOf(alice.node.publish("mail", 2, { wait: { ...wait, within: "1 second" } }))
-        assert.deepInclude(error, { _tag: "TopicFullError", waitedFor: ["mailers"] })
+        assert.deepInclude(error, { _tag: "TopicFullError", waitedFor: ["mailers"], absent: [] })
       }
-      for (const wait of [{ for: "bob" }, { for: "*", groups: [] }, { groups: "others" }] as const) {
+      for (const wait of [{ for: "bob" }, { for: "*", groups: [] }, { groups: [] }] as const) {
         yield* alice.node.publish("mail", 3, { wait: { ...wait, within: "1 second" } })
       }
       const waiting = yield* Effect.forkScoped(
@@ -428,5 +428,28 @@ describe("who may", () => {
       assert.match(lines.join("\n"), /subscribes to "readings" by another contract [^;]+; see .*#nothing-heard/)
       assert.match(lines.join("\n"), /publishes "readings" by another contract [^;]+; see .*#nothing-heard/)
       assert.deepInclude(yield* failureOf(alice.node.publish(Others, "a")), { _tag: "InvalidPublicationError" })
+    })))
+
+  it.effect("is told of a subscription of its own by another Schema, whichever is first", () =>
+    quietly(Effect.gen(function*() {
+      const { lines, logger } = logging()
+      const network = yield* SimNetwork.make()
+      const { node } = yield* start(network, "alice", {}, { logger })
+      const told = () =>
+        lines.join("\n").match(/this node subscribes to "\w+" by another contract [^;]+; see .*#nothing-heard/g)
+      const Others = Topic.make("readings", { payload: Schema.String })
+      const heard = yield* collect(node.subscribe(Others))
+      yield* node.publish(Readings, { sensor: "a", value: 1 })
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(told()?.length, 1)
+      yield* node.publish("bytes", 1)
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(told()?.length, 1)
+      const none = yield* collect(node.subscribe(Topic.bytes("bytes")))
+      const some = yield* collect(node.subscribe(Topic.make("bytes", { payload: Schema.Int })))
+      yield* node.publish("bytes", 2)
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(told()?.length, 2)
+      assert.deepStrictEqual([heard.length, none.length, some.length], [0, 1, 0])
     })))
 })

@@ -1,9 +1,10 @@
 /** Topics between nodes: who gets what, in which order, and what is known of what was missed. */
 import { assert, describe, it } from "@effect/vitest"
+import { Rights, TofuTrust, Topic, Trust } from "@pnet/core"
 import { failureOf, quietly, seeded } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
-import { Deferred, Effect, Stream } from "effect"
-import { collect, losses, Readings, start, two } from "./topicWorld.ts"
+import { Deferred, Effect, Fiber, Layer, Logger, Schema, Stream } from "effect"
+import { collect, losses, Reading, Readings, start, two } from "./topicWorld.ts"
 
 describe("a topic", () => {
   it.effect("gives what is published to whoever subscribes, in order, and to nobody else", () =>
@@ -151,6 +152,88 @@ describe("a topic", () => {
       yield* alice.node.publish(Readings, { sensor: "d", value: 1 })
       yield* Effect.sleep("1 second")
       assert.deepStrictEqual(slow.slice(55).map(({ missed, value }) => [value.sensor, missed]), [["d", 0]])
+    })))
+
+  it.effect("is published to those that are named to be waited for, or to nobody, and the error says who is not there, and why", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const some = Layer.effect(
+        Trust.Trust,
+        Effect.map(Trust.Trust, (trust) =>
+          Trust.Trust.of({
+            ...trust,
+            rights: (name) => Effect.succeed(name === "carol" ? Rights.none : Rights.all)
+          }))
+      ).pipe(Layer.provide(TofuTrust.layer()), Layer.provide(Logger.layer([])))
+      const alice = yield* start(network, "alice", {}, { trust: some })
+      const bob = yield* start(network, "bob")
+      const carol = yield* start(network, "carol")
+      const dave = yield* start(network, "dave")
+      yield* alice.node.awaitPeers(["bob", "carol", "dave"])
+      const whole = yield* collect(bob.node.subscribe(Readings))
+      yield* collect(carol.node.subscribe(Readings))
+      yield* collect(carol.node.subscribe(Readings, { group: "hidden" }))
+      yield* collect(dave.node.subscribe(Readings, { group: "drawn" }))
+      yield* collect(dave.node.subscribe(Topic.make("others", { payload: Schema.Int })))
+      yield* Effect.sleep("1 second")
+      const say = (wait: Omit<Topic.Wait, "within">, topic: typeof Readings = Readings) =>
+        alice.node.publish(topic, { sensor: "a", value: 1 }, { wait: { ...wait, within: "1 second" } })
+      const whyNot = (wait: Omit<Topic.Wait, "within">, topic?: typeof Readings) =>
+        Effect.map(failureOf(say(wait, topic)), (error) => {
+          assert.deepInclude(error, { _tag: "TopicFullError", waitedFor: [] })
+          return (error as Topic.TopicFullError).absent.map(({ name, what, why }) => `${what} ${name} ${why}`)
+        })
+      assert.deepStrictEqual(yield* whyNot({ for: ["bob", "bop", "carol", "dave", "alice"] }), [
+        "peer bop Unknown",
+        "peer carol NotGranted",
+        "peer dave InGroup",
+        "peer alice NotSubscribed"
+      ])
+      assert.deepStrictEqual(yield* whyNot({ for: "bob", groups: ["drawn", "hidden", "none"] }), [
+        "group hidden NotGranted",
+        "group none NotSubscribed"
+      ])
+      const Others = Topic.make("others", { payload: Reading })
+      assert.deepStrictEqual(yield* whyNot({ for: "dave" }, Others), ["peer dave OtherContract"])
+      const error = yield* failureOf(say({ for: ["bop", "carol"], groups: "none" }))
+      assert.strictEqual(
+        error.message.split("; see ")[0],
+        `nothing was published on "readings": "bop" is no peer that is known, "carol" subscribes to it, which this node does not grant, ` +
+          `the group "none" does not subscribe to it; name those who subscribe, or "*" for all of them, or wait longer`
+      )
+      assert.deepStrictEqual(whole, [])
+      yield* say({ for: "bob", groups: "drawn" })
+      // All that there are may be nobody.
+      yield* alice.node.publish("news", 1, { wait: { for: "*", within: "1 second" } })
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(whole.length, 1)
+    })))
+
+  it.effect("waits for one that is named until it subscribes, as for room, and so of this node itself", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* two()
+      const wait = { for: ["alice", "bob"], groups: "drawn", within: "5 minutes" } as const
+      const said = yield* Effect.forkScoped(alice.node.publish(Readings, { sensor: "a", value: 1 }, { wait }))
+      yield* Effect.sleep("2 minutes")
+      const own = yield* collect(alice.node.subscribe(Readings, { retained: false }))
+      yield* Effect.sleep("2 minutes")
+      const group = yield* collect(alice.node.subscribe(Readings, { group: "drawn" }))
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(said.pollUnsafe(), undefined)
+      const heard = yield* collect(bob.node.subscribe(Readings, { retained: false }))
+      yield* Effect.sleep("2 seconds")
+      assert.isDefined(said.pollUnsafe())
+      yield* Fiber.join(said)
+      for (const all of [own, group, heard]) assert.deepStrictEqual(all.map(({ value }) => value.value), [1])
+      const saidHere = yield* Effect.forkScoped(
+        alice.node.publish("news", 1, { wait: { for: "alice", within: "5 minutes" } })
+      )
+      yield* Effect.sleep("1 second")
+      const news = yield* collect(alice.node.subscribe("news"))
+      yield* Effect.sleep("1 second")
+      assert.isDefined(saidHere.pollUnsafe())
+      yield* Fiber.join(saidHere)
+      assert.strictEqual(news.length, 1)
     })))
 
   it.effect("comes to a subscription that keeps up, whatever another one of its node that is to lose nothing has not taken", () =>

@@ -89,6 +89,7 @@ const verifying = ({ conflicts, leftOut, membership, table }: {
     const entry = table.find(publicKey)
     if (entry !== undefined) membership.offered(entry, known)
   },
+  claimedUnsafe: (publicKey) => table.find(publicKey)?.claimed,
   heardUnsafe: (publicKey) => {
     const entry = table.find(publicKey)
     if (entry !== undefined) membership.heard(entry, "Traffic")

@@ -17,6 +17,7 @@ import { nowUnsafe } from "../../Deadline.ts"
 import type { Interest } from "../../Offer.ts"
 import type { Peer, Peers } from "../../Peers.ts"
 import type { PublicKey } from "../../PublicKey.ts"
+import type { TopicFullError } from "../../Topic.ts"
 import { rightsOf, type Trust } from "../../Trust.ts"
 import * as Why from "../../Why.ts"
 import { quote } from "../base/quote.ts"
@@ -90,7 +91,22 @@ export interface Publication extends Manner {
 export interface Waited {
   readonly peer: (peer: Peer) => boolean
   readonly group: (name: string) => boolean
+  /** Those of them that have to be there, as they are named. */
+  readonly peers: ReadonlyArray<string>
+  readonly groups: ReadonlyArray<string>
 }
+
+/** One that was waited for by its name, and is not there. */
+export type Absent = TopicFullError["absent"][number]
+
+/** What a peer says that it subscribes to, and what of that counts. */
+interface Says {
+  readonly counts: ReadonlyArray<Interest>
+  readonly claims: ReadonlyArray<Interest>
+}
+
+/** Whether it is a subscription to all that is said, and none of a group. */
+const isWhole = ({ group }: Interest): boolean => group === undefined
 
 const defaults = { keys: 1_024, bytes: 1_048_576 }
 
@@ -270,7 +286,78 @@ export class Publishing {
     return full
   }
 
-  /** How often there has been room. */
+  /** Whether all are there that are waited for by their names. */
+  hasAll(topic: OwnTopic, { groups, peers }: Waited): boolean {
+    if (!groups.every((name) => topic.groups.has(name))) return false
+    if (peers.length === 0) return true
+    const there = this.#takers(topic)
+    return peers.every((name) => there.has(name))
+  }
+
+  /** Those who take all that is said on a topic, by their names. */
+  #takers(topic: OwnTopic): ReadonlySet<string> {
+    const there = new Set<string>()
+    for (const { feed } of this.#feeds.values()) {
+      if (feed.routes.get(topic)?.entries.some(isWhole) === true) there.add(feed.peer.name)
+    }
+    for (const { interest } of topic.listeners) if (isWhole(interest)) there.add(this.#parts.self.name)
+    return there
+  }
+
+  /** Those that are waited for by their names and are not there, and why. */
+  absent(topic: OwnTopic, { groups, peers }: Waited): ReadonlyArray<Absent> {
+    const there = this.#takers(topic)
+    return [
+      ...peers.filter((name) => !there.has(name)).map((name) => ({
+        name,
+        what: "peer" as const,
+        why: this.#whyNoPeer(topic, name)
+      })),
+      ...groups.filter((name) => !topic.groups.has(name)).map((name) => ({
+        name,
+        what: "group" as const,
+        why: this.#whyNot(topic, this.#named(undefined), ({ group }) => group === name)
+      }))
+    ]
+  }
+
+  #whyNoPeer(topic: OwnTopic, name: string): Absent["why"] {
+    const named = this.#named(name)
+    if (named.length === 0) return "Unknown"
+    const why = this.#whyNot(topic, named, isWhole)
+    return why === "NotSubscribed" && this.#whyNot(topic, named, (entry) => !isWhole(entry)) !== "NotSubscribed"
+      ? "InGroup"
+      : why
+  }
+
+  /** What the peers of a name, or all of them, say that they subscribe to, and what of that counts. */
+  #named(name: string | undefined): ReadonlyArray<Says> {
+    const { peers, self } = this.#parts
+    const own = [...this.#listeners].map(({ interest }) => interest)
+    return [
+      ...name === undefined || name === self.name ? [{ counts: own, claims: own }] : [],
+      ...peers.presence.value.filter((peer) => name === undefined || peer.name === name).map((
+        { offer, publicKey }
+      ) => ({
+        counts: offer?.topics ?? [],
+        claims: peers.claimedUnsafe(publicKey)?.topics ?? []
+      }))
+    ]
+  }
+
+  /** Why none of such subscriptions gets a topic. */
+  #whyNot(topic: OwnTopic, all: ReadonlyArray<Says>, isAsked: (entry: Interest) => boolean): Absent["why"] {
+    const meant = (entries: ReadonlyArray<Interest>) =>
+      entries.filter((entry) => isAsked(entry) && isMeant(entry, topic.name))
+    const counted = all.flatMap(({ counts }) => meant(counts))
+    if (counted.some((entry) => isTaken(entry, topic.contract))) {
+      return topic.allow === undefined ? "LeftOut" : "NotGranted"
+    }
+    if (counted.length > 0) return "OtherContract"
+    return all.some(({ claims }) => meant(claims).length > 0) ? "NotGranted" : "NotSubscribed"
+  }
+
+  /** How often there has been room, or somebody more to have it. */
   get rooms(): number {
     return this.#rooms
   }
@@ -520,10 +607,25 @@ export class Publishing {
     }
   }
 
+  /** A subscription of this node is to a topic that it publishes, and of another contract: between two nodes each says it of the other. */
+  #otherContract({ name }: OwnTopic): void {
+    this.#log(`contract ${name}`, "topic contract", (more) =>
+      Effect.logWarning(
+        Why.see(
+          `this node subscribes to ${
+            quote(name)
+          } by another contract than it publishes it, and hears nothing there of its own`,
+          "nothing-heard"
+        ) + more
+      ))
+  }
+
   #offerHere(topic: OwnTopic, listener: Listener): void {
     const { interest } = listener
-    if (!isMeant(interest, topic.name) || !isTaken(interest, topic.contract)) return
+    if (!isMeant(interest, topic.name)) return
+    if (!isTaken(interest, topic.contract)) return this.#otherContract(topic)
     topic.listeners.add(listener)
+    this.roomMade()
     if (interest.group !== undefined) return this.#regroup(topic)
     if (topic.retained === undefined || !interest.retained) return
     listener.begin(topic.origin)

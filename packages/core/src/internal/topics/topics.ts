@@ -61,16 +61,22 @@ const interestOf = (id: number, { allow: _allow, ...asked }: Asked): Interest =>
   return Offer.interest({ ...Object.fromEntries(given) as Omit<Offer.InterestInput, "id">, id })
 }
 
+const namesOf = (target: Waits["for"]): ReadonlyArray<string> =>
+  target === undefined || target === "*" ? [] : typeof target === "string" ? [target] : target
+
 const isMeantBy = (target: Waits["for"]) => (name: string): boolean =>
   target === "*" || target === name || Array.isArray(target) && target.includes(name)
 
 /** Whoever waits for all waits for groups, too, where nothing else is said. */
 const waitedOf = ({ for: target, groups = target === "*" ? "*" : undefined }: Waits): Waited => {
   const isPeer = isMeantBy(target)
-  return { peer: ({ name }) => isPeer(name), group: isMeantBy(groups) }
+  return {
+    peer: ({ name }) => isPeer(name),
+    group: isMeantBy(groups),
+    peers: namesOf(target),
+    groups: namesOf(groups)
+  }
 }
-
-const fullOf = (topic: string, full: ReadonlyArray<string>) => new Topic.TopicFullError({ topic, waitedFor: [...full] })
 
 export class Topics {
   readonly publishing: Publishing
@@ -138,7 +144,9 @@ export class Topics {
     const waited = waits === undefined ? undefined : waitedOf(waits)
     if (waits !== undefined && waited !== undefined) {
       const full = publishing.full(topic, publication, waited)
-      if (full.length > 0) return this.#publishWhenThereIsRoom(publication, waits, waited, full)
+      if (full.length > 0 || !publishing.hasAll(topic, waited)) {
+        return this.#publishWhenThereIsRoom(publication, waits, waited)
+      }
     }
     publishing.say(topic, this.#clock.currentTimeMillisUnsafe(), publication, waited)
     return Effect.void
@@ -147,24 +155,37 @@ export class Topics {
   #publishWhenThereIsRoom(
     publication: Publication,
     waits: Waits,
-    waited: Waited,
-    full: ReadonlyArray<string>
+    waited: Waited
   ): Effect.Effect<void, PublishError> {
     const { contract, topic: name } = publication
-    let last = full
     const hasRoom = Effect.suspend((): Effect.Effect<void> => {
       const topic = this.publishing.topic(name, contract, {})
       // Why there is none any more is found where it is published.
       if (typeof topic === "string" || this.#isClosed) return Effect.void
       const { rooms } = this.publishing
-      last = this.publishing.full(topic, publication, waited)
-      return last.length === 0 ? Effect.void : Effect.andThen(this.publishing.room(rooms), hasRoom)
+      return this.publishing.full(topic, publication, waited).length === 0 && this.publishing.hasAll(topic, waited)
+        ? Effect.void
+        : Effect.andThen(this.publishing.room(rooms), hasRoom)
     })
-    return Effect.timeoutOrElse(
-      // In the step in which there is room.
-      Effect.andThen(hasRoom, Effect.suspend(() => this.#publish(publication, waits))),
-      { duration: waits.within, orElse: () => Effect.fail(fullOf(name, last)) }
-    )
+    const publish = Effect.suspend(() => this.#publish(publication, waits))
+    const late = Effect.suspend((): Effect.Effect<void, PublishError> => {
+      const topic = this.publishing.topic(name, contract, {})
+      if (typeof topic === "string" || this.#isClosed) return publish
+      const waitedFor = [...this.publishing.full(topic, publication, waited)]
+      const absent = [...this.publishing.absent(topic, waited)]
+      // It came to be in the last moment.
+      if (waitedFor.length === 0 && absent.length === 0) return publish
+      return Effect.fail(new Topic.TopicFullError({ topic: name, waitedFor, absent }))
+    })
+    return Effect.scoped(Effect.andThen(
+      // Who comes is seen for as long as somebody waits.
+      this.publishing.used,
+      Effect.timeoutOrElse(
+        // In the step in which there is room.
+        Effect.andThen(hasRoom, publish),
+        { duration: waits.within, orElse: () => late }
+      )
+    ))
   }
 
   /** Has what is retained of a key go. */

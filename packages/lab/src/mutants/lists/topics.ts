@@ -854,6 +854,49 @@ const hearing = of("hearing", inTopics("hearing"), suites("Wire.sim", "Bounds.si
   ]
 })
 
+const waitedFor = of(
+  "waited-for",
+  "packages/core/src/internal/topics/publishing.ts",
+  suites("Topics.sim", "Bounds.sim"),
+  {
+    "group": [
+      `    if (!groups.every((name) => topic.groups.has(name))) return false\n`,
+      `    void groups\n`,
+      "what names a group that is not there is published to nobody"
+    ],
+    "peer": [
+      `return peers.every((name) => there.has(name))`,
+      `return peers.length > 0 || there.size > 0`,
+      "what names a peer that is not there is published to nobody"
+    ],
+    "some": [
+      `peers.every((name) => there.has(name))`,
+      `peers.some((name) => there.has(name))`,
+      "one of those that are named is enough"
+    ],
+    "ofGroup": [
+      `feed.routes.get(topic)?.entries.some(isWhole) === true`,
+      `feed.routes.has(topic)`,
+      "who subscribes as one of a group counts as one who gets all"
+    ],
+    "comesHere": [
+      `    topic.listeners.add(listener)\n    this.roomMade()\n`,
+      `    topic.listeners.add(listener)\n`,
+      "who waits for a subscription of its own node does not see it"
+    ],
+    "granted": [
+      `return all.some(({ claims }) => meant(claims).length > 0) ? "NotGranted" : "NotSubscribed"`,
+      `return "NotSubscribed"`,
+      "who is not let is said not to subscribe"
+    ],
+    "contractHere": [
+      `return this.#otherContract(topic)`,
+      `return`,
+      "a subscription of the node's own by another Schema is told to nobody"
+    ]
+  }
+)
+
 const publishing = of("publishing", inTopics("publishing"), suites("Topics.sim", "Bounds.sim", "Wire.sim"), {
   "flushRead": [
     `({ feed }) => feed.read, {`,
@@ -1079,6 +1122,7 @@ export const topicsList: ReadonlyArray<Mutation> = [
   ...subscription,
   ...rows,
   ...hearing,
+  ...waitedFor,
   ...publishing,
   ...grouping,
   ...feed
