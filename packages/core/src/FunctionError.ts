@@ -59,14 +59,20 @@ export class RemoteError
 export class DuplicateFunctionError
   extends Schema.TaggedError<DuplicateFunctionError>("@pnet/core/FunctionError/DuplicateFunctionError")(
     "DuplicateFunctionError",
-    { function: Schema.String }
+    {
+      function: Schema.String,
+      /** Whether the other is one that each node answers itself, as `describe`. */
+      builtIn: Schema.optionalKey(Schema.Boolean)
+    }
   )
 {
   override get message() {
     return Why.see(
-      `a function called ${
-        quote(this.function)
-      } is registered already; close the scope of the other, or choose another name`,
+      this.builtIn === true
+        ? `${quote(this.function)} is built in, and answered by each node itself; choose another name`
+        : `a function called ${
+          quote(this.function)
+        } is registered already; close the scope of the other, or choose another name`,
       "duplicate-function"
     )
   }
@@ -91,7 +97,7 @@ export class NodeClosedError extends Schema.TaggedError<NodeClosedError>("@pnet/
 }
 
 /**
- * The peer has no function of that name.
+ * The peer has no function of that name that takes values, as commands, plain functions and rpcs do. It may have one that takes bytes, which is none of those.
  *
  * @category errors
  * @since 0.1.0
@@ -104,7 +110,9 @@ export class UnknownFunctionError
 {
   override get message() {
     return Why.see(
-      `${quote(this.peer)} has no function ${quote(this.function)}; call get_funcs to see those it has`,
+      `${quote(this.peer)} has no function ${
+        quote(this.function)
+      } for values; call get_funcs to see those it has, or request where it takes bytes`,
       "unknown-function"
     )
   }
@@ -242,7 +250,7 @@ export class DeadlineError extends Schema.TaggedError<DeadlineError>("@pnet/core
   }
 ) {
   override get message() {
-    const why = `${this.waited === undefined ? "" : `, ${waitedText(this.waited)}`}${
+    const why = `${this.waited === undefined ? "" : `, given up after ${waitedText(this.waited)}`}${
       this.detail === undefined ? "" : ` (${this.detail})`
     }`
     const what = this.function === undefined ? quote(this.peer) : `${quote(this.function)} at ${quote(this.peer)}`

@@ -497,7 +497,9 @@ export class PeerLostError
     }[this.reason]
     return Why.see(
       `lost ${quote(this.peer)}${where}: ${why}; ${
-        this.mayHaveRun ? "whether it handled the message is not known" : "it did not handle the message"
+        this.mayHaveRun
+          ? "whether it did what it was asked is not known: ask again only for what may be done twice"
+          : "it did nothing of what it was asked, so that asking again is safe"
       }`,
       this.reason === "UntrustedByPeer" ? "untrusted-by-peer" : "peer-lost"
     )

@@ -276,7 +276,11 @@ export class Internal extends Schema.TaggedError<Internal>("@pnet/core/ProtocolE
   ...detail
 }) {
   override get message() {
-    return describe("the receiver failed while handling the message; its log has the cause", this.detail, "broke-there")
+    return describe(
+      "the receiver failed while handling the message, or takes none, as without onMessage; its log has the cause",
+      this.detail,
+      "broke-there"
+    )
   }
 }
 

@@ -255,7 +255,10 @@ export const make: Effect.Effect<RpcRegistry["Service"]> = Effect.gen(function*(
   const add = (entry: Entry): Effect.Effect<void, DuplicateFunctionError, Scope.Scope> =>
     Effect.acquireRelease(
       Effect.suspend(() => {
-        if (entries.has(entry.name) || builtIns.has(entry.name)) {
+        if (builtIns.has(entry.name)) {
+          return Effect.fail(new DuplicateFunctionError({ function: entry.name, builtIn: true }))
+        }
+        if (entries.has(entry.name)) {
           return Effect.fail(new DuplicateFunctionError({ function: entry.name }))
         }
         entries.set(entry.name, entry)

@@ -85,7 +85,7 @@ export class StreamResetError extends Schema.TaggedError<StreamResetError>("@pne
       refused: `${who} has no room for ${what} now; nothing was run, try again`,
       deadline: `${what} at ${who} ran out of time; give it more where it may run twice`,
       cancelled: `${what} at ${who} was given up`,
-      not_found: `${who} has no function ${what}`,
+      not_found: `${who} has no function ${what} for bytes; call get_funcs to see those it has for values`,
       not_allowed: `${who} does not let this node call ${what}; nothing was run`,
       invalid_arguments: `${what} at ${who} does not take these headers; nothing was run`,
       unsupported: `${who} does not serve what ${what} needs`,
@@ -94,7 +94,11 @@ export class StreamResetError extends Schema.TaggedError<StreamResetError>("@pne
       internal: `${what} failed at ${who}; its log has the cause`,
       failed: `${what} failed at ${who}`
     }[this.code]
-    return Why.see(this.detail === "" ? why : `${why} (${quote(this.detail)})`, explained[this.code])
+    // That there is none is all that the other side has to say of it.
+    return Why.see(
+      this.detail === "" || this.code === "not_found" ? why : `${why} (${quote(this.detail)})`,
+      explained[this.code]
+    )
   }
 }
 

@@ -37,7 +37,7 @@ export class DialError extends Schema.TaggedError<DialError>("@pnet/core/Transpo
   kind: Schema.Literals(["Refused", "Timeout", "Unreachable", "NoEndpoint", "Unknown"]),
   host: Schema.String,
   port: Schema.Number,
-  /** With `NoEndpoint`, the peer: there is no `host` and no `port`. */
+  /** The peer that was to be reached, where it was one. With `NoEndpoint` there is no `host` and no `port`. */
   peer: Schema.optionalKey(Schema.String),
   cause: Schema.optionalKey(Schema.Defect())
 }) {
@@ -50,8 +50,15 @@ export class DialError extends Schema.TaggedError<DialError>("@pnet/core/Transpo
         "it listens nowhere that is known; calls and streams reach it while a session lives that it made itself, and RAW messages do not",
       Unknown: this.cause instanceof Error ? this.cause.message : "unknown cause"
     }[this.kind]
-    const where = this.kind === "NoEndpoint" ? quote(this.peer ?? "") : formatEndpoint(this)
-    return Why.see(`cannot connect to ${where}: ${why}`, "cannot-connect")
+    const who = quote(this.peer ?? "")
+    const at = formatEndpoint(this)
+    const where = this.kind === "NoEndpoint" ? who : this.peer === undefined ? at : `${who} at ${at}`
+    const remedy = this.kind === "NoEndpoint"
+      ? "wait until it has connected"
+      : this.peer === undefined
+      ? undefined
+      : "nothing was sent, so that trying again is safe"
+    return Why.see(`cannot connect to ${where}: ${why}${remedy === undefined ? "" : `; ${remedy}`}`, "cannot-connect")
   }
 }
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { FunctionError, Packet, Peers, PublicKey, Sessions, Trust } from "@pnet/core"
+import { FunctionError, Packet, Peers, ProtocolError, PublicKey, Sessions, Trust } from "@pnet/core"
 import * as Duration from "effect/Duration"
 
 // A field called `name` would hide `Error.name`, and a console would print the peer's name where the error's belongs.
@@ -24,6 +24,28 @@ describe("errors", () => {
     })
   }
 
+  it("of functions that are not there say which kind was asked for, once, and which other there is", () => {
+    const reset = { peer, stream: "add", code: "not_found", detail: "there is no function add", remote: true } as const
+    const bytes = new Sessions.StreamResetError(reset).message
+    assert.match(bytes, /^"bob" has no function "add" for bytes; call get_funcs to see those it has for values; see /)
+    const values = new FunctionError.UnknownFunctionError({ peer, function: "pipe" }).message
+    assert.match(
+      values,
+      /^"bob" has no function "pipe" for values; call get_funcs .*, or request where it takes bytes; see /
+    )
+  })
+
+  it("ERR_INTERNAL says that the receiver may be one that takes no messages", () => {
+    assert.include(new ProtocolError.Internal({}).message, "takes none, as without onMessage")
+  })
+
+  it("PeerLostError says whether to ask again, whatever was asked", () => {
+    const lost = (mayHaveRun: boolean) =>
+      new Peers.PeerLostError({ peer, publicKey, reason: "Disconnected", mayHaveRun }).message
+    assert.include(lost(true), "ask again only for what may be done twice")
+    assert.include(lost(false), "asking again is safe")
+  })
+
   it("DeadlineError says how long was waited, where that is known", () => {
     const said = (waited?: number) =>
       new FunctionError.DeadlineError({
@@ -34,14 +56,14 @@ describe("errors", () => {
       })
         .message.replace(/;.*/, "")
     assert.strictEqual(said(), "\"f\" at \"bob\" did not answer in its time")
-    assert.strictEqual(said(0), "\"f\" at \"bob\" did not answer in its time, 0ms")
-    assert.strictEqual(said(999), "\"f\" at \"bob\" did not answer in its time, 999ms")
-    assert.strictEqual(said(2_003), "\"f\" at \"bob\" did not answer in its time, 2s")
-    assert.strictEqual(said(1_540), "\"f\" at \"bob\" did not answer in its time, 1s 500ms")
+    assert.strictEqual(said(0), "\"f\" at \"bob\" did not answer in its time, given up after 0ms")
+    assert.strictEqual(said(999), "\"f\" at \"bob\" did not answer in its time, given up after 999ms")
+    assert.strictEqual(said(2_003), "\"f\" at \"bob\" did not answer in its time, given up after 2s")
+    assert.strictEqual(said(1_540), "\"f\" at \"bob\" did not answer in its time, given up after 1s 500ms")
     const detail = "nobody was known"
     assert.include(
       new FunctionError.DeadlineError({ peer, mayHaveRun: false, waited: Duration.seconds(30), detail }).message,
-      "\"bob\" did not answer in its time, 30s (nobody was known); it was not sent"
+      "\"bob\" did not answer in its time, given up after 30s (nobody was known); it was not sent"
     )
   })
 })

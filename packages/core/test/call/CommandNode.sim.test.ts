@@ -129,6 +129,7 @@ describe("CommandNode", () => {
       for (const name of ["get_funcs", "get_peers", "describe", "add"]) {
         const error = yield* failureOf(Effect.scoped(bob.node.register(name, () => Effect.void)))
         assert.strictEqual(error._tag, "DuplicateFunctionError")
+        assert.include((error as Error).message, name === "add" ? "registered already" : "is built in")
       }
       // The stream that commands travel in is taken, too.
       const taken = yield* failureOf(Effect.scoped(bob.node.streams.register("handle", () => Effect.void)))
@@ -259,6 +260,15 @@ describe("CommandNode", () => {
         Why.see("\"plain\" failed at \"bob\": \"a reason\"", "failed-there")
       )
       assert.include(nan.message, "$.list[1] is NaN")
+      // It is a slip of the program there, which is told so.
+      assert.lengthOf(logged, 3)
+      const unanswered = (name: string) =>
+        `the function "${name}" gave nothing that "alice" can be answered with: its result is not `
+      assert.include(String(logged[2]), `${unanswered("nan")}JSON: $.list[1] is NaN`)
+      yield* bob.node.register(Command.make("half", { success: Schema.Int }), () => Effect.succeed(0.5))
+      const half = yield* failureOf(call("half"))
+      assert.strictEqual(half._tag === "RemoteError" && half.tag, "NotJsonError")
+      assert.include(String(logged[3]), `${unanswered("half")}what its Schema says: Expected an integer`)
       yield* bob.node.register("query", () => Effect.tryPromise(() => Promise.reject(new Error("db down"))))
       assert.strictEqual(
         (yield* failureOf(call("query"))).message,
@@ -396,12 +406,15 @@ describe("CommandNode", () => {
       const late = yield* failureOf(alice.node.target<Api>("bob", { timeout: "2 seconds" }).run())
       assert(late._tag === "DeadlineError", late._tag)
       assert.closeTo(Duration.toMillis(late.waited ?? -1), 2_000, 10)
-      assert.include(late.message, "\"run\" at \"bob\" did not answer in its time, 2s; give it more time")
+      assert.include(
+        late.message,
+        "\"run\" at \"bob\" did not answer in its time, given up after 2s; give it more time"
+      )
       yield* Deferred.await(interrupted)
       // Time that was up before: nothing is sent.
       const never = yield* failureOf(alice.node.target<Api>("bob", { timeout: 0 }).run())
       assert(never._tag === "DeadlineError", never._tag)
-      assert.include(never.message, "did not answer in its time, 0ms; it was not sent")
+      assert.include(never.message, "did not answer in its time, given up after 0ms; it was not sent")
       // The peer is frozen for longer than the call has: it finds the call and its end together.
       yield* bob.process.pause
       const fiber = yield* Effect.forkChild(failureOf(alice.node.target<Api>("bob", { timeout: "1 second" }).run()))

@@ -659,7 +659,10 @@ for (const form of forms) {
           const error = yield* Fiber.join(call)
           assert(error._tag === "DeadlineError", error._tag)
           assert.closeTo(Duration.toMillis(error.waited ?? -1), waited, 10)
-          assert.include(error.message, `"slow" at "bob" did not answer in its time, ${said}; give it more time`)
+          assert.include(
+            error.message,
+            `"slow" at "bob" did not answer in its time, given up after ${said}; give it more time`
+          )
         }
         yield* Effect.sleep("1 second")
         assert.deepStrictEqual(log, ["begin 1", "interrupted 1"])

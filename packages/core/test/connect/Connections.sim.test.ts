@@ -760,7 +760,9 @@ describe("peers with several addresses", () => {
       yield* bob.host.setLinkUp("eth1", false)
       const [took, error] = yield* timed(failureOf(alice.node.send("bob", "x")))
       assert.strictEqual(error._tag, "DialError")
-      assert.deepInclude(error as object, { kind: "Timeout", host: endpoints[0]!.host })
+      assert.deepInclude(error as object, { kind: "Timeout", host: endpoints[0]!.host, peer: "bob" })
+      assert.include(error.message, `cannot connect to "bob" at ${endpoints[0]!.host}:`)
+      assert.include(error.message, "trying again is safe")
       assert.isTrue(took >= 5_249 && took < 5_500, `after ${took}`)
       assert.deepStrictEqual(streams(network, "alice"), [])
     }),

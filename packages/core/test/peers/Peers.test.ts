@@ -1251,7 +1251,7 @@ describe("Peers: lost", () => {
           mayHaveRun: true,
           endpoint: { host: "10.0.0.1", port: 1_000 }
         })
-        assert.include((error as Error).message, "whether it handled the message is not known")
+        assert.include((error as Error).message, "whether it did what it was asked is not known")
       }
       assert.isUndefined(other!.pollUnsafe())
       // It is about the next time, too.

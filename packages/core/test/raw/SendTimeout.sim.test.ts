@@ -29,7 +29,7 @@ const late = (node: BasicNode.BasicNode["Service"], to: string, millis: number, 
     assert.strictEqual(error.peer, to)
     assert.isUndefined(error.function)
     assert.closeTo(Duration.toMillis(error.waited ?? -1), took, 1)
-    assert.match(error.message, /did not answer in its time, \d+m?s/)
+    assert.match(error.message, /did not answer in its time, given up after \d+m?s/)
     // The clock moves in steps of 5 ms, and has fractions of a millisecond.
     assert.isAtLeast(took, millis - 0.01)
     assert.isAtMost(took, millis + 5.01)

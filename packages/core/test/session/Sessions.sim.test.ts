@@ -503,6 +503,7 @@ describe("liveness", () => {
       const callers = Array.from({ length: 20 }, (_, i) => i)
       const errors = yield* Effect.forEach(callers, () => failureOf(ask(alice, "bob")), { concurrency: "unbounded" })
       assert.deepStrictEqual([...new Set(errors.map(({ _tag }) => _tag))], ["DialError"])
+      for (const { message } of errors) assert.include(message, "cannot connect to \"bob\" at ")
       assert.strictEqual(network.stats().refused - before, 1)
       // Somebody who tries again at once, for a minute.
       const [took, tries] = yield* timed(Effect.gen(function*() {
@@ -979,7 +980,7 @@ describe("a peer that cannot be reached", () => {
         const late = yield* failureOf(call("f"))
         assert.match(
           late.message,
-          /did not answer in its time, \d+ms \(the last attempt to reach its peer failed: /
+          /did not answer in its time, given up after \d+ms \(the last attempt to reach its peer failed: /
         )
       }
     })

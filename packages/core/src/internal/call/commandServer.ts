@@ -299,10 +299,21 @@ export class Answering {
     const { span } = this
     const failure = cause.reasons.find((reason) => reason._tag === "Fail")
     if (failure !== undefined) {
-      span.attribute("error.type", failure.error.code)
-      return Effect.map(
+      const { code, description } = failure.error
+      span.attribute("error.type", code)
+      const answered = Effect.map(
         this.#reply(Wire.encodeError(failure.error, this.#server.limits.callSize)),
-        () => this.#ended(failure.error.code)
+        () => this.#ended(code)
+      )
+      // It is a slip of this node's program, of which others see no more than that it failed.
+      return code !== "not_json" ? answered : Effect.andThen(
+        this.#lines(`${this.#name} ${description.slice(0, 200)}`, this.#name, (more) =>
+          Effect.logError(
+            `the function ${quote(this.#request.function)} gave nothing that ${
+              quote(this.#stream.peer.name)
+            } can be answered with: ${description}${more}`
+          )),
+        answered
       )
     }
     if (Cause.hasInterruptsOnly(cause)) {

@@ -11,6 +11,7 @@ import type { Peers } from "../../Peers.ts"
 import type { PublicKey } from "../../PublicKey.ts"
 import type { Connection, DialError, Transport } from "../../Transport.ts"
 import * as AtEnd from "../base/atEnd.ts"
+import { namedIn } from "../connect/noEndpoint.ts"
 import * as PacketStream from "../wire/packetStream.ts"
 import { type Ending, violated } from "./channel.ts"
 
@@ -70,11 +71,14 @@ export interface Dials {
 /** A connection to an address at which a peer may be, for the messages of a channel. */
 export const connect = (
   { clock, limits, peers, transport }: Dials,
-  channel: { readonly peer: { readonly publicKey: PublicKey }; readonly sent: ReadonlyArray<unknown> },
+  channel: {
+    readonly peer: { readonly name: string; readonly publicKey: PublicKey }
+    readonly sent: ReadonlyArray<unknown>
+  },
   endpoint: Endpoint
 ): Effect.Effect<Line, DialError, Scope.Scope> =>
   Effect.gen(function*() {
-    const connection = yield* transport.dial(endpoint)
+    const connection = yield* Effect.mapError(transport.dial(endpoint), namedIn(channel.peer.name))
     const line = new Line(
       connection,
       endpoint,

@@ -8,7 +8,7 @@ import * as ProtocolError from "../../ProtocolError.ts"
 import type * as Sessions from "../../Sessions.ts"
 import { UntrustedPeerError } from "../../Trust.ts"
 import { dialAny } from "../connect/dialAny.ts"
-import { dialable } from "../connect/noEndpoint.ts"
+import { dialable, namedIn } from "../connect/noEndpoint.ts"
 import { lostBefore } from "../peers/lostBefore.ts"
 import * as PacketStream from "../wire/packetStream.ts"
 import type { Host } from "./host.ts"
@@ -42,7 +42,7 @@ export const make = (host: Host, parts: {
   /** Completes the handshake with whoever is at an address. */
   const shake = (peer: Peer, one: Semaphore.Semaphore) => (endpoint: Endpoint, promising: () => void) =>
     Effect.gen(function*() {
-      const connection = yield* transport.dial(endpoint)
+      const connection = yield* Effect.mapError(transport.dial(endpoint), namedIn(peer.name))
       const stream = PacketStream.make(connection, { clock, packetTimeout: limits.firstPacketTimeout })
       const completed = yield* shaking.asClient(peer.publicKey, connection, stream, { one, promising })
       return { completed, endpoint, stream }
