@@ -21,7 +21,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { quote } from "./internal/base/quote.ts"
-import { count, duration, durationOrNone, share } from "./internal/values/optionSchemas.ts"
+import { count, duration, durationOrNone, issueOf, share } from "./internal/values/optionSchemas.ts"
 import { OptionsError } from "./NodeOptions.ts"
 import * as Why from "./Why.ts"
 
@@ -408,7 +408,7 @@ const decode = Schema.decodeUnknownEffect(Settings, { errors: "all", onExcessPro
 export const settings = (input: typeof Settings.Encoded = {}): Effect.Effect<Settings, OptionsError> =>
   Effect.mapError(
     decode(input),
-    (error) => new OptionsError({ of: "settings of a client of a service", issue: error.message })
+    (error) => new OptionsError({ of: "settings of a client of a service", issue: issueOf(error, input) })
   )
 
 /**

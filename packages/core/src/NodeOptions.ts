@@ -23,7 +23,7 @@ import { Crypto, type KeyPair } from "./Crypto.ts"
 import { Identity, IdentityStore } from "./Identity.ts"
 import { KeyList, OneOrMoreKeys } from "./internal/values/keyInput.ts"
 import { Obstacles } from "./internal/values/obstacles.ts"
-import { count, duration, durationOrNone, Endpoint, IsKeyPair } from "./internal/values/optionSchemas.ts"
+import { count, duration, durationOrNone, Endpoint, IsKeyPair, issueOf } from "./internal/values/optionSchemas.ts"
 import * as Variables from "./internal/values/variables.ts"
 import * as NetworkKey from "./NetworkKey.ts"
 import * as NetworkKeys from "./NetworkKeys.ts"
@@ -352,7 +352,7 @@ const decode = Schema.decodeUnknownEffect(NodeOptions, { errors: "all", onExcess
  * @since 0.1.0
  */
 export const make = (input: Input): Effect.Effect<NodeOptions, OptionsError> =>
-  Effect.mapError(decode(input), (error) => new OptionsError({ issue: error.message }))
+  Effect.mapError(decode(input), (error) => new OptionsError({ issue: issueOf(error, input) }))
 
 /**
  * A node's options with its key pair, as the layers of a node read them.

@@ -571,6 +571,26 @@ describe("Peers: looking them up", () => {
       assert.deepStrictEqual(seen, ["Joined a", "Joined b", "Joined c"])
     }))
 
+  test("awaitPeer and awaitPeers refuse what is no time, and say what was given", () =>
+    Effect.gen(function*() {
+      const { peers } = yield* setUp()
+      const refused = (wait: Effect.Effect<unknown, unknown>, said: string) =>
+        Effect.map(Effect.exit(wait), (exit) => {
+          const defect = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+          assert.instanceOf(defect, TypeError)
+          assert.include((defect as Error).message, `${said} was given`)
+        })
+      yield* refused(peers.awaitPeer("bob", { timeout: "2 seconds" } as never), "an object of timeout")
+      yield* refused(peers.awaitPeer("bob", {}), "an object of nothing")
+      yield* refused(peers.awaitPeer("bob", "2 secs" as never), "\"2 secs\"")
+      yield* refused(peers.awaitPeers("*", "3 seconds" as never), "\"3 seconds\"")
+      yield* refused(peers.awaitPeers("*", { timeout: "3 seconds" } as never), "an object of timeout")
+      yield* refused(peers.awaitPeers("*", { within: { second: 3 } as never }), "an object of second")
+      for (const time of [0, "0 seconds", { seconds: 0 }, Duration.zero] as const) {
+        assert.strictEqual((yield* Effect.flip(peers.awaitPeer("bob", time)))._tag, "PeerUnknownError")
+      }
+    }))
+
   test("awaitPeer gives who is there at once, who comes later, and says how long it waited in vain", () =>
     Effect.gen(function*() {
       const { peers, sight } = yield* setUp()

@@ -207,6 +207,17 @@ describe("NodeOptions", () => {
       assert.include(yield* issue({ name: "alpha", limits: { refusal: 1 } }), `["limits"]["refusal"]`)
     }))
 
+  it.effect("says the number that was given, and no text, which may be a secret", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(
+        yield* issue({ name: "alpha", serverPort: 80_000 }),
+        "Expected a port number, got 80000\n  at [\"serverPort\"]"
+      )
+      assert.include(yield* issue({ limits: { callSize: 0.5 } }), "got 0.5\n  at [\"limits\"][\"callSize\"]")
+      const secret = "a-secret"
+      assert.notInclude(yield* issue({ networkKey: secret, serverPort: secret, peers: [secret] }), secret)
+    }))
+
   it.effect("says all that is wrong at once", () =>
     Effect.gen(function*() {
       const found = yield* issue({ name: "", serverPort: -1, port: 7 })

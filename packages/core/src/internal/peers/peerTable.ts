@@ -38,7 +38,7 @@ import { Membership } from "./membership.ts"
 import * as Presence from "./presence.ts"
 import { Sightings } from "./sightings.ts"
 import { Table } from "./table.ts"
-import { mistaken } from "./targets.ts"
+import { awaiting, inTime, mistaken } from "./targets.ts"
 import { Watchers } from "./watchers.ts"
 
 /** Takes what discovery sees, one after another. A policy of one's own may die: that is the end of one advert. */
@@ -64,7 +64,7 @@ const intake = (
 
 /** What is asked for by name, or by what peers offer. */
 const choosing = (lookup: Lookup, choice: Choice, interest: Interest) => ({
-  awaitPeers: (target, options) => choice.await(target, options?.atLeast ?? 1, options?.within ?? "10 seconds"),
+  awaitPeers: (target, options) => awaiting(options, (atLeast, within) => choice.await(target, atLeast, within)),
   resolve: (target) =>
     typeof target === "string" || Array.isArray(target)
       ? lookup.resolve(target as string | ReadonlyArray<string>)
@@ -175,7 +175,8 @@ export const make = (): Effect.Effect<
       all: Effect.sync(() => presence.all),
       presence: presence.latest,
       presenceOf: (name) => lookup.presenceOf(name),
-      awaitPeer: (name, timeout = "10 seconds") => lookup.awaitPeer(name, timeout),
+      awaitPeer: (name, timeout = "10 seconds") =>
+        inTime("what awaitPeer takes behind the name", timeout, (timeout) => lookup.awaitPeer(name, timeout)),
       whileOnline: (name, use) => bonds.whileOnline(name, use),
       wheneverOnline: bonds.wheneverOnline,
       scoped: (name) => bonds.scoped(name),

@@ -1,8 +1,10 @@
 /** Whom a call is addressed to: by names, or by what peers offer. */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { DeadlineError, type NodeClosedError } from "../../FunctionError.ts"
 import type { NodeName } from "../../Packet.ts"
-import type { Peer, Peers, Target, Where } from "../../Peers.ts"
+import type { AwaitOptions, Peer, Peers, Target, Where } from "../../Peers.ts"
 import { quote } from "../base/quote.ts"
 import type { Waited } from "../base/waited.ts"
 import { isTopicName } from "../values/topicNames.ts"
@@ -69,6 +71,62 @@ export const serving = (names: ReadonlyArray<string>, target: Target): Target =>
   if (names.length === 0 || !everybody && !isOffered) return target
   const group: OfGroup = { names, everybody }
   return { ...(isOffered ? target as Where : {}), [ofGroup]: group } as Where
+}
+
+/** The fields of a time that is an object. Without one of them it would be no time at all. */
+const units: ReadonlySet<string> = new Set([
+  "weeks",
+  "days",
+  "hours",
+  "minutes",
+  "seconds",
+  "milliseconds",
+  "microseconds",
+  "nanoseconds"
+])
+
+const shownOf = (given: unknown): string =>
+  typeof given === "string"
+    ? quote(given.slice(0, 100))
+    : typeof given === "object" && given !== null
+    ? `an object of ${Object.keys(given).slice(0, 5).join(", ") || "nothing"}`
+    : String(given)
+
+/** What a program without types may say for a time in the place of one: refused, as it would wait for no time, or for another. */
+const isTime = (given: unknown): given is Duration.Input => {
+  if (Option.isNone(Duration.fromInput(given as Duration.Input))) return false
+  if (typeof given !== "object" || given === null || Duration.isDuration(given) || Array.isArray(given)) return true
+  // Others may have their fields from a class, as Temporal has.
+  if (Object.getPrototypeOf(given) !== Object.prototype) return true
+  const fields = Object.keys(given)
+  return fields.length > 0 && fields.every((field) => units.has(field))
+}
+
+/** Waits for as long as is said, or says that this is no time. */
+export const inTime = <A, E>(
+  what: string,
+  given: unknown,
+  wait: (time: Duration.Input) => Effect.Effect<A, E>
+): Effect.Effect<A, E> =>
+  isTime(given)
+    ? wait(given)
+    : Effect.die(new TypeError(`${what} is a time, as "10 seconds", and ${shownOf(given)} was given`))
+
+const awaitOptions: ReadonlySet<string> = new Set(["atLeast", "within"])
+
+/** What `awaitPeers` is told beside the target. */
+export const awaiting = <A, E>(
+  given: unknown,
+  wait: (atLeast: number, within: Duration.Input) => Effect.Effect<A, E>
+): Effect.Effect<A, E> => {
+  const options = given ?? {}
+  if (typeof options !== "object" || !Object.keys(options).every((key) => awaitOptions.has(key))) {
+    return Effect.die(
+      new TypeError(`awaitPeers takes { atLeast, within } behind the target, and ${shownOf(options)} was given`)
+    )
+  }
+  const { atLeast, within } = options as AwaitOptions
+  return inTime("within, of awaitPeers,", within ?? "10 seconds", (within) => wait(atLeast ?? 1, within))
 }
 
 export const mistaken = (target: unknown): Effect.Effect<never> =>

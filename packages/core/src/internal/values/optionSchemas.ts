@@ -9,6 +9,26 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import type { KeyPair } from "../../Crypto.ts"
 import { parseListed } from "./hostName.ts"
 
+const formatted = SchemaIssue.makeFormatterStandardSchemaV1()
+
+const keyOf = (segment: PropertyKey | { readonly key: PropertyKey }): PropertyKey =>
+  typeof segment === "object" ? segment.key : segment
+
+const at = (value: unknown, key: PropertyKey): unknown =>
+  typeof value === "object" && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined
+
+/** What is wrong with options. Of what was given numbers alone are said: a text may be a secret, put into the wrong place. */
+export const issueOf = ({ issue }: Schema.SchemaError, input: unknown): string =>
+  formatted(issue).issues.map(({ message, path = [] }) => {
+    const keys = path.map(keyOf)
+    const given = keys.reduce(at, input)
+    const got = typeof given === "number" && !message.includes("got ") ? `, got ${given}` : ""
+    const where = keys.length === 0
+      ? ""
+      : `\n  at ${keys.map((key) => `[${typeof key === "number" ? key : JSON.stringify(String(key))}]`).join("")}`
+    return `${message}${got}${where}`
+  }).join("\n")
+
 const isDurationInput = (u: unknown): u is Duration.Input =>
   Option.isSome(Duration.fromInput(u as Duration.Input)) && u !== undefined && u !== null
 
