@@ -72,3 +72,31 @@ it.live("is a command, of which one runs at a time, and whose exit code is what 
     assert.deepStrictEqual(yield* Effect.all([run(name, 0), run(name, 3)], { concurrency: 2 }), [0, 3])
     assert.strictEqual(readFileSync(told, "utf8"), "()()")
   }).pipe(Effect.scoped))
+
+it.live("ends with whoever started it, and has its command end with all that that started", () =>
+  Effect.gen(function*() {
+    const path = yield* lock
+    once(path, nothing, () => true)
+    // As the compiler is started: a script waits for a program, whose output ends when nobody has it any more.
+    const program = `process.on("SIGTERM", () => {}); process.stdout.write("runs "); setInterval(() => {}, 1_000)`
+    const script = `require("node:child_process").spawnSync(process.execPath, ["--eval", ${
+      JSON.stringify(program)
+    }], { stdio: "inherit" })`
+    const command = (name: string) => [alone, `${name}-${process.pid}`, process.execPath, "--eval", script]
+    const ended = (args: ReadonlyArray<string>, signal: NodeJS.Signals) =>
+      Effect.callback<string>((resume) => {
+        const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
+        let said = ""
+        child.stdout.on("data", (part: Buffer) => {
+          said += part.toString()
+          child.kill(signal)
+        })
+        child.once("close", () => resume(Effect.succeed(said)))
+      })
+    assert.strictEqual(yield* ended(command("told"), "SIGTERM"), "runs ")
+    // Who starts it is killed, and tells it nothing.
+    const starter = `require("node:child_process").spawn(process.execPath, ${
+      JSON.stringify(command("left"))
+    }, { stdio: "inherit" })`
+    assert.strictEqual(yield* ended(["--eval", starter], "SIGKILL"), "runs ")
+  }).pipe(Effect.scoped))

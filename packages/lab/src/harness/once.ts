@@ -43,6 +43,19 @@ const enter = (lock: string, millis: number): (() => void) | undefined => {
   }
 }
 
+/** Until it is asked again whether a lock is free. */
+const pause = () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+
+/** Waits for a lock, and gives what takes it away. `look` is called each time that it is asked for. */
+export const hold = (lock: string, millis: number, look: () => void): () => void => {
+  for (;;) {
+    look()
+    const leave = enter(lock, millis)
+    if (leave !== undefined) return leave
+    pause()
+  }
+}
+
 /** What is found, or else what is made, by one process at a time. */
 export const once = <A>(lock: string, find: () => A | undefined, make: () => A, millis = 120_000): A => {
   for (;;) {
@@ -50,7 +63,7 @@ export const once = <A>(lock: string, find: () => A | undefined, make: () => A, 
     if (found !== undefined) return found
     const leave = enter(lock, millis)
     if (leave === undefined) {
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+      pause()
       continue
     }
     try {
