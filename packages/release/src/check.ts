@@ -1,7 +1,7 @@
 /**
  * `pnpm release:check`: does with the packages, packed as they are published, all that a user would do with them, outside of the
  * workspace. `--keep` leaves the folder in which it was done; `--only TEXT` does only those steps whose names have the text, and
- * what they need.
+ * what they need; `--help` says so.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -16,6 +16,25 @@ import type { Failed } from "./run.ts"
 import * as Steps from "./steps.ts"
 import { runtimes, typescripts } from "./versions.ts"
 
+/** What is done with the packages once they are installed, by the names that `--only` chooses by. */
+const later: ReadonlyArray<readonly [string, (place: Steps.Place) => Effect.Effect<string, Failed>]> = [
+  ...typescripts.flatMap((version) =>
+    (["nodenext", "bundler"] as const).map((resolution) =>
+      [
+        `TypeScript ${version} ${resolution}`,
+        (at: Steps.Place) => Steps.compiled(at, version, resolution)
+      ] as const
+    )
+  ),
+  ...runtimes.map((runtime) => [runtime.name, (at: Steps.Place) => Steps.ran(at, runtime)] as const),
+  ["vitest", Steps.tested],
+  ["esbuild, browser", Steps.esbuildBrowser],
+  ["vite, browser", Steps.viteBrowser],
+  ["esbuild, Node, ESM", (at) => Steps.esbuildNode(at, "esm")],
+  ["esbuild, Node, CJS", (at) => Steps.esbuildNode(at, "cjs")],
+  ["vite, Node, ESM", Steps.viteNode]
+]
+
 /** Does every step that can be done, prints a line for each, and gives the tarballs if all went well. */
 export const check = (
   options: { readonly only: string; readonly folder: string }
@@ -27,6 +46,7 @@ export const check = (
     const step = <A>(name: string, effect: Effect.Effect<A, Failed>, detail: (value: A) => string) =>
       Effect.gen(function*() {
         count++
+        yield* say(`begins            ${name}`)
         const started = yield* Clock.currentTimeMillis
         const exit = yield* Effect.result(effect)
         const seconds = (((yield* Clock.currentTimeMillis) - started) / 1000).toFixed(1).padStart(6)
@@ -40,29 +60,13 @@ export const check = (
       })
     const same = (detail: string) => detail
 
+    yield* say(`in ${options.folder}`)
     const built = yield* step("build", Steps.build, same)
     const packed = built === undefined
       ? undefined
       : yield* step("pack", Steps.packed(options.folder), ([detail]) => detail)
     if (packed !== undefined) {
       const [, place] = packed
-      const later: Array<readonly [string, (place: Steps.Place) => Effect.Effect<string, Failed>]> = [
-        ...typescripts.flatMap((version) =>
-          (["nodenext", "bundler"] as const).map((resolution) =>
-            [
-              `TypeScript ${version} ${resolution}`,
-              (at: Steps.Place) => Steps.compiled(at, version, resolution)
-            ] as const
-          )
-        ),
-        ...runtimes.map((runtime) => [runtime.name, (at: Steps.Place) => Steps.ran(at, runtime)] as const),
-        ["vitest", Steps.tested],
-        ["esbuild, browser", Steps.esbuildBrowser],
-        ["vite, browser", Steps.viteBrowser],
-        ["esbuild, Node, ESM", (at) => Steps.esbuildNode(at, "esm")],
-        ["esbuild, Node, CJS", (at) => Steps.esbuildNode(at, "cjs")],
-        ["vite, Node, ESM", Steps.viteNode]
-      ]
       yield* step("inspect", Steps.inspected(place), same)
       yield* step("publint", Steps.publint(place), same)
       yield* step("are the types wrong", Steps.attw(place), same)
@@ -94,10 +98,46 @@ export const scratch = (keep: boolean): Effect.Effect<string, never, Scope.Scope
       })
   )
 
-if (import.meta.main) {
-  const { values } = parseArgs({ options: { keep: { type: "boolean" }, only: { type: "string" } } })
-  const program = Effect.flatMap(scratch(values.keep ?? false), (folder) => check({ only: values.only ?? "", folder }))
+const usage = `pnpm release:check [--only TEXT] [--keep] [--help]
+
+Does with the packages, packed as they are published, what users do with them: some minutes.
+
+  --only TEXT  of what is done once they are installed, do only that whose name has the text, and what it needs:
+               ${later.map(([name]) => name).filter((name) => !name.startsWith("TypeScript")).join("; ")}
+  --keep       leave the folder in which it is done
+`
+
+/** What a command line asks for, or what is to be said of it and with which exit code. */
+export const asked = (
+  args: ReadonlyArray<string>
+): { readonly keep: boolean; readonly only: string } | { readonly said: string; readonly code: number } => {
+  const options = {
+    keep: { type: "boolean" },
+    only: { type: "string" },
+    help: { type: "boolean", short: "h" }
+  } as const
+  try {
+    const { help, keep = false, only = "" } = parseArgs({ args: [...args], options }).values
+    if (help === true) return { said: usage, code: 0 }
+    return later.some(([name]) => name.includes(only))
+      ? { keep, only }
+      : { said: `no step has ${JSON.stringify(only)} in its name\n\n${usage}`, code: 1 }
+  } catch (error) {
+    return { said: `${(error as Error).message}\n\n${usage}`, code: 1 }
+  }
+}
+
+const main = (args: ReadonlyArray<string>) => {
+  const wanted = asked(args)
+  if ("said" in wanted) {
+    process[wanted.code === 0 ? "stdout" : "stderr"].write(wanted.said)
+    process.exitCode = wanted.code
+    return
+  }
+  const program = Effect.flatMap(scratch(wanted.keep), (folder) => check({ only: wanted.only, folder }))
   Effect.runPromise(Effect.scoped(program)).then((tarballs) => {
     process.exitCode = tarballs === undefined ? 1 : 0
   })
 }
+
+if (import.meta.main) main(process.argv.slice(2))

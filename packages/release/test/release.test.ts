@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { blocks } from "../src/blocks.ts"
+import { asked } from "../src/check.ts"
 import { objections, type State } from "../src/release.ts"
 import type { Manifest } from "../src/workspace.ts"
 
@@ -32,6 +33,20 @@ describe("a release", () => {
     refused({ manifests: [manifest("a"), manifest("b", { version: "1.0.1" })] }, /several versions/)
     refused({ changesets: ["x.md"] }, /x\.md has no version/)
     refused({ changed: ["README.md"] }, /README\.md is not as it was committed/)
+  })
+})
+
+describe("a check", () => {
+  it("says what it takes where it is asked, or is given what it does not take or what no step has in its name", () => {
+    const said = (...args: ReadonlyArray<string>) => {
+      const found = asked(args)
+      return "said" in found ? [found.code, found.said.split("\n")[0]] : assert.fail("it was taken")
+    }
+    assert.deepStrictEqual(said("--help"), [0, "pnpm release:check [--only TEXT] [--keep] [--help]"])
+    assert.deepStrictEqual(said("--only", "xyzzy"), [1, `no step has "xyzzy" in its name`])
+    for (const args of [["--kep"], ["--only"], ["bun"]]) assert.strictEqual(said(...args)[0], 1)
+    assert.deepStrictEqual(asked([]), { keep: false, only: "" })
+    assert.deepStrictEqual(asked(["--only", "bun", "--keep"]), { keep: true, only: "bun" })
   })
 })
 
