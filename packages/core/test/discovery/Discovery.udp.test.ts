@@ -351,7 +351,7 @@ describe("adverts", () => {
 
 describe("answers", () => {
   test(
-    "go from a private socket to the datagram's source, and nothing is ever sent to the shared port by unicast",
+    "go from a private socket to the datagram's source, who does not answer them, and nothing is ever sent to the shared port by unicast",
     Effect.gen(function*() {
       const world = yield* setUp({ seed: 3, link: { latency: { min: "1 millis", max: "5 millis" } } })
       const first = yield* discover(world, "first")
@@ -366,6 +366,8 @@ describe("answers", () => {
       assert.strictEqual(answer!.from, world.broadcasts("first")[0]!.from)
       assert.deepStrictEqual(advertOf(answer!) as unknown, { name: "first", host: first.host.address, port: 4_000 })
       assert.deepStrictEqual([...new Set(second.names())], ["first"])
+      yield* pass("100 millis")
+      assert.deepStrictEqual(world.unicasts("second"), [])
       yield* pass("1 minute")
       for (const { from, to } of world.sent) {
         assert.notStrictEqual(portOf(from), 3_334)

@@ -500,10 +500,11 @@ const discovery: Readonly<Record<string, Titles>> = {
     "bound to loopback advertise to 127.255.255.255, to this machine alone": ["udp-bound"],
     "bound to every address hear every interface": ["udp-sockets"],
     "say four times that a node leaves, with port 0": ["udp-leaving"],
-    "go from a private socket to the datagram's source, and nothing is ever sent to the shared port by unicast": [
-      "udp-no-unicast",
-      "udp-sockets"
-    ],
+    "go from a private socket to the datagram's source, who does not answer them, and nothing is ever sent to the shared port by unicast":
+      [
+        "udp-no-unicast",
+        "udp-sockets"
+      ],
     "is dropped where an advert's host is not its source, unless the options say otherwise": ["udp-source"],
     "are not given to who leaves, to a broadcast address, or to the shared port": ["udp-answer-never"],
     "are at most ten in any second, whoever asks": ["udp-answer-rate"],

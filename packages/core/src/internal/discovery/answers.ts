@@ -71,16 +71,16 @@ export class Answers {
     this.#drawn = new Drawn(() => parts.random.nextDoubleUnsafe())
   }
 
-  /** Answers who sent an advert: from the private socket that heard it, else from the interface that shares a subnet with him. */
-  answer(source: Endpoint, via: Private | undefined): Effect.Effect<void> {
+  /** Answers who broadcast an advert, from the interface that shares a subnet with him. */
+  answer(source: Endpoint): Effect.Effect<void> {
     const { crowd, random } = this.#parts
     return AtOnce.sync(() => {
       if (!this.#isToBeTold(source)) return
-      if (!crowd.isCrowd) return this.#mayAnswer(source.host) ? this.#send(source, via) : this.#tellAll()
+      if (!crowd.isCrowd) return this.#mayAnswer(source.host) ? this.#send(source, undefined) : this.#tellAll()
       // An advert each, and a question behind it.
       const chance = this.#chance(source, 2 * answersInCrowd)
       if (random.nextDoubleUnsafe() >= chance * answersInCrowd / crowd.size || !this.#mayAnswer(source.host)) return
-      this.#send(source, via)
+      this.#send(source, undefined)
       crowd.who(source)
     })
   }

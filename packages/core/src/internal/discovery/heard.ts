@@ -1,5 +1,5 @@
 /** An advert as it was heard, which is the sighting of its node. The same one is given on as often as it is heard again. */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type { Sighting } from "../../Discovery.ts"
 import type { Endpoint } from "../../Network.ts"
 import type { NodeName } from "../../Packet.ts"
@@ -57,8 +57,9 @@ export class Heard implements Sighting {
     return "broadcast"
   }
 
+  /** What came to a private socket was said to this node alone, which its sender knows: it was an answer. */
   get answer(): Effect.Effect<void> {
-    return this.ear.answers.answer(this.source, this.ear.via)
+    return this.ear.via === undefined ? this.ear.answers.answer(this.source) : Effect.void
   }
 }
 

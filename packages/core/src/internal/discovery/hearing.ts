@@ -316,7 +316,7 @@ export class Hearing {
     }
     const chance = asks ? answers.asked(source, ear.via, request) : 0
     if (request !== undefined) {
-      newcomer.heardQuestion(sockets.isLocal(source))
+      newcomer.heardQuestion()
       // It knows this node, or asks others first.
       if (!CrowdPackets.isFor(request, this.#ownKey)) return this.#count("not_asked")
     }

@@ -31,8 +31,8 @@ const emptyRounds = 3
 // In a crowd that loses none one is enough: then the second one brought no more than this of the first, which brought that many at least. What a filter
 // takes for known by mistake is less. A few may be what others left over, who had each node answer until it had no answer left in that second.
 const lossyFrom = 1 / 16
-// Of few before the last one, and in a crowd where others of this machine ask: several that start on one machine have more answers from each node than
-// it gives in a second, so that a question may bring nobody of those that are left.
+// Of few before the last one, and in a crowd where others ask: several that start together, more so on one machine, are to have more answers of each node
+// than it gives in a second, so that a question may bring nobody of those that are left.
 const beforeLast = 700
 // Between the questions of a round, of which each is answered by many.
 const questionEvery = 20
@@ -71,7 +71,7 @@ export class Newcomer {
   readonly #came = Latch.makeUnsafe(false)
   readonly #asked = Latch.makeUnsafe(false)
   #isInCrowd = false
-  /** Others on this machine ask, too, and each node answers few of it in a second. */
+  /** Others ask, too, and each node answers few in a second, and fewer of one machine. */
   #isShared = false
   /** How many told this node of themselves that it had not heard of; and had when the last interface came. */
   #told = 0
@@ -85,6 +85,7 @@ export class Newcomer {
   /** There is an interface that there was not, and nothing is known yet of who is there. */
   came(): void {
     this.#isInCrowd = false
+    this.#isShared = false
     this.#toldBefore = this.#told
     this.#asked.closeUnsafe()
     this.#came.openUnsafe()
@@ -101,9 +102,9 @@ export class Newcomer {
     this.#told++
   }
 
-  /** A newcomer asks all, perhaps one of this machine. */
-  heardQuestion(isLocal: boolean): void {
-    if (isLocal) this.#isShared = true
+  /** Another newcomer asks all. */
+  heardQuestion(): void {
+    this.#isShared = true
     this.#hasRoom()
   }
 

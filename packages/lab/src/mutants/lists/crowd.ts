@@ -233,12 +233,7 @@ const newcomer = of("crowd", "packages/core/src/internal/discovery/newcomer.ts",
   "asks-shared": [
     `this.#isInCrowd && !this.#isShared &&`,
     `this.#isInCrowd &&`,
-    "of many that start on one machine in a crowd each stops in the second in which nobody answers that machine any more"
-  ],
-  "asks-shared-by-all": [
-    `if (isLocal) this.#isShared = true`,
-    `this.#isShared = true`,
-    "a newcomer of a crowd asks on in vain since others somewhere else ask"
+    "of many that start together in a crowd each stops in the second in which nodes have no answer left"
   ],
   "asks-outspent": [
     ` && brought[0]! * lossyFrom >= 1`,
@@ -250,7 +245,7 @@ const newcomer = of("crowd", "packages/core/src/internal/discovery/newcomer.ts",
               ? jittered(beforeLast)`,
     `this.#isInCrowd || this.#isShared
               ? Effect.void`,
-    "of many that start on one machine in a crowd each asks thrice in the second in which nobody answers that machine any more"
+    "of many that start together in a crowd each asks thrice in the second in which nodes have no answer left"
   ],
   "asks-together": [
     `this.#others > togetherFrom`,
@@ -276,6 +271,14 @@ const sockets = of("crowd", "packages/core/src/internal/discovery/sockets.ts", s
     `        if (this.#changes === 1) came()
 `,
     "who gets an interface does not ask there"
+  ]
+})
+
+const heard = of("crowd", "packages/core/src/internal/discovery/heard.ts", suites("Discovery.udp"), {
+  "answers-answers": [
+    `this.ear.via === undefined ? this.ear.answers.answer(this.source) : Effect.void`,
+    `this.ear.answers.answer(this.source)`,
+    "who is answered answers that, and has no answer left for those that start with it"
   ]
 })
 
@@ -553,6 +556,7 @@ export const crowdList: ReadonlyArray<Mutation> = [
   ...answers,
   ...allowance,
   ...newcomer,
+  ...heard,
   ...sockets,
   ...packets,
   ...hearing,
