@@ -605,32 +605,42 @@ describe("who", () => {
       const world = yield* setUp
       const stranger = yield* voiceOf(world, "stranger")
       const forNobody = { slices: 1, slice: 0, salt: 1, bits: new Uint8Array(64).fill(0xff) }
-      /** When a newcomer asks whose first round so many answer, and the second nobody, since the first. */
-      const rounds = Effect.fnUntraced(function*(name: string, asks: "nobody" | "another", answers = 16) {
-        const one = yield* nodeThatKnows(world, name, 3)
-        yield* one.advertise
-        yield* stranger.send(stranger.who(), socketOf(world, name))
-        for (let i = 0; i < answers; i++) {
-          yield* stranger.send(stranger.advert, socketOf(world, name), `${stranger.host.address}:${6_000 + i}`)
+      /** When a newcomer asks whose first round so many answer, and the second so many, since the first. */
+      const rounds = Effect.fnUntraced(
+        function*(name: string, asks: "nobody" | "another", answers = 16, answersLater = 0) {
+          const one = yield* nodeThatKnows(world, name, 3)
+          yield* one.advertise
+          yield* stranger.send(stranger.who(), socketOf(world, name))
+          for (let i = 0; i < answers; i++) {
+            yield* stranger.send(stranger.advert, socketOf(world, name), `${stranger.host.address}:${6_000 + i}`)
+          }
+          if (asks === "another") {
+            const { address } = stranger.host
+            yield* world.network.inject(stranger.host, {
+              from: `${address}:7000`,
+              to: "10.0.0.255:3334",
+              payload: CrowdPackets.who(stranger.self, { host: address, port: 4_000 }, forNobody)
+            })
+          }
+          yield* pass(200)
+          for (let i = 0; i < answersLater; i++) {
+            yield* stranger.send(stranger.advert, socketOf(world, name), `${stranger.host.address}:${7_000 + i}`)
+          }
+          yield* pass(5_000)
+          const times = world.of(name, "who").map(({ at }) => at)
+          return times.map((at) => at - times[0]!)
         }
-        if (asks === "another") {
-          const { address } = stranger.host
-          yield* world.network.inject(stranger.host, {
-            from: `${address}:7000`,
-            to: "10.0.0.255:3334",
-            payload: CrowdPackets.who(stranger.self, { host: address, port: 4_000 }, forNobody)
-          })
-        }
-        yield* pass(5_000)
-        const times = world.of(name, "who").map(({ at }) => at)
-        return times.map((at) => at - times[0]!)
-      })
+      )
       assert.strictEqual((yield* rounds("a", "nobody")).length, 2)
       for (const times of [yield* rounds("b", "another"), yield* rounds("c", "nobody", 8)]) {
         assert.strictEqual(times.length, 4)
         assert.isAtMost(times[2]!, 2 * 165)
         assert.isAtLeast(times[3]! - times[2]!, 135 + 630)
       }
+      // Who is answered by many after all has as many rounds, and waits for none.
+      const times = yield* rounds("d", "nobody", 8, 16)
+      assert.strictEqual(times.length, 5)
+      assert.isAtMost(times[4]!, 4 * 165)
     })
   )
 

@@ -47,10 +47,13 @@ const aloneUpTo = 8
 const togetherFrom = 64
 const togetherWithin = 1_000
 
-/** How many rounds more that bring nobody say that there is nobody to be found, after what the others brought. */
-const roundsLeft = (brought: ReadonlyArray<number>, isAnswered: boolean): number => {
+/** So many that they may tell by how many the next are less. */
+const areMany = (brought: number): boolean => brought * lossyFrom >= 1
+
+/** How many rounds more that bring nobody say that there is nobody to be found, after what the others brought; to one who asks a crowd `alone`, perhaps fewer. */
+const roundsLeft = (brought: ReadonlyArray<number>, alone: boolean): number => {
   const [first = 0, second = 0] = brought
-  const enough = isAnswered && second <= first * lossyFrom ? 1 : emptyRounds
+  const enough = alone && areMany(first) && second <= first * lossyFrom ? 1 : emptyRounds
   return enough - (brought.length - 1 - brought.findLastIndex((one) => one > 0))
 }
 
@@ -137,10 +140,10 @@ export class Newcomer {
         yield* this.#ask
         yield* jittered(roundEvery)
         brought.push(this.#told - before)
-        const isAnswered = this.#isInCrowd && !this.#isShared && brought[0]! * lossyFrom >= 1
-        const left = roundsLeft(brought, isAnswered)
+        const isAlone = this.#isInCrowd && !this.#isShared
+        const left = roundsLeft(brought, isAlone)
         if (left > 0) {
-          if (left === 1 && !isAnswered) {
+          if (left === 1 && !(isAlone && brought.some(areMany))) {
             yield* this.#isInCrowd || this.#isShared
               ? jittered(beforeLast)
               : Effect.raceFirst(jittered(beforeLast), this.#asked.await)

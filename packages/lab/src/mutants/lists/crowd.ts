@@ -210,7 +210,7 @@ const newcomer = of("crowd", "packages/core/src/internal/discovery/newcomer.ts",
     "who is asked while it waits for its last question waits on, in a crowd"
   ],
   "asks-last-later": [
-    `if (left === 1 && !isAnswered) {`,
+    `if (left === 1 && !(isAlone && brought.some(areMany))) {`,
     `if (false) {`,
     "of newcomers on one machine some have no answer, since each node gives five in a second"
   ],
@@ -231,14 +231,24 @@ const newcomer = of("crowd", "packages/core/src/internal/discovery/newcomer.ts",
     "who is started anew within a second asks in vain on a network with a key, and then no more"
   ],
   "asks-shared": [
-    `this.#isInCrowd && !this.#isShared &&`,
-    `this.#isInCrowd &&`,
+    `const isAlone = this.#isInCrowd && !this.#isShared`,
+    `const isAlone = this.#isInCrowd`,
     "of many that start together in a crowd each stops in the second in which nodes have no answer left"
   ],
   "asks-outspent": [
-    ` && brought[0]! * lossyFrom >= 1`,
-    ``,
+    `alone && areMany(first) && second`,
+    `alone && second`,
     "a newcomer of a crowd whose answers of a second a liar has spent stops within it"
+  ],
+  "asks-outspent-later": [
+    `!(isAlone && brought.some(areMany))`,
+    `!isAlone`,
+    "a newcomer of a crowd whose answers of a second a liar has spent asks thrice within it"
+  ],
+  "asks-many-later": [
+    `!(isAlone && brought.some(areMany))`,
+    `!(isAlone && areMany(brought[0]!))`,
+    "a newcomer of a crowd whose first question nobody heard waits before its last as if there were few"
   ],
   "asks-shared-later": [
     `this.#isInCrowd || this.#isShared
