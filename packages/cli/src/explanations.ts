@@ -29,6 +29,10 @@ const page = (): string => {
 
 /** What programs have, and what there is in its place at a command line, in the order in which it is looked for. Where a section is about a program alone it stays. */
 export const spoken: ReadonlyArray<readonly [inPrograms: RegExp | string, here: string]> = [
+  [
+    "in the way that it takes, with `target` or `client` for values and `request` for bytes",
+    "in the way that it takes: `pnet call` for values, `pnet pipe` for bytes"
+  ],
   // Fields of errors: what they hold is in the message.
   [/ with `(?:target|self|sharedBy|conflict)`/g, ""],
   [

@@ -50,7 +50,11 @@ describe("why", () => {
     )
     says("name-shared", "say which it is with pnet trust resolve,", "the event conflict of pnet peers --watch")
     says("nobody-offers", "See it: pnet peers --offers, which is what counts;")
-    says("unknown-function", "- See it: pnet functions bob lists those it has.")
+    says(
+      "unknown-function",
+      "- See it: pnet functions bob lists those for values.",
+      "in the way that it takes: pnet call for values, pnet pipe for bytes;"
+    )
     says("nobody-there", "See it: pnet peers --offers. The message names those")
     says("deadline", "(--timeout)")
     says("topic-limit", "as many as it may.")
