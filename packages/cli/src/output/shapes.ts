@@ -38,6 +38,10 @@ const Unsaid = Schema.Literals(["notAsked", "noAnswer", "notGranted"]).annotate(
   )
 )
 
+const Roles = Schema.Array(Schema.String).annotate(
+  note("Its roles, as far as they are granted; left out where that is not known.")
+)
+
 const Peer = Schema.Struct({
   name: Name,
   key: Schema.String.annotate(note("Its public key.")),
@@ -45,11 +49,7 @@ const Peer = Schema.Struct({
   addresses: Schema.Array(Address).annotate(note("Where it may be dialled.")),
   status: Schema.Literals(["online", "suspect"]).annotate(note("`suspect`: silent, and being asked.")),
   proved: Schema.Boolean.annotate(note("Whether it has proved that it has the secret of its key.")),
-  roles: Schema.optionalKey(
-    Schema.Array(Schema.String).annotate(
-      note("Its roles, as far as they are granted; left out where that is not known.")
-    )
-  ),
+  roles: Schema.optionalKey(Roles),
   functions: Schema.optionalKey(
     Schema.Array(Schema.String).annotate(
       note("Functions that it says it serves, as far as that is granted; left out where that is not known.")
@@ -150,11 +150,7 @@ const Watched = Schema.Struct({
   functions: Schema.optionalKey(
     Schema.Int.annotate(note("How many functions it serves; left out where it does not say."))
   ),
-  roles: Schema.optionalKey(
-    Schema.Array(Schema.String).annotate(
-      note("Its roles, as far as they are granted; left out where that is not known.")
-    )
-  ),
+  roles: Schema.optionalKey(Roles),
   topics: Schema.optionalKey(
     Schema.Array(Schema.String).annotate(
       note("What it subscribes to, as far as it is granted; left out where that is not known.")
